@@ -1,0 +1,339 @@
+//! What the registry remembers: plain values, no behaviour beyond what keeps them valid.
+
+use std::fmt;
+use std::time::Duration;
+
+use wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, UserId};
+
+/// A moment, in milliseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The moment this much later; saturates.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long after `earlier` this is; zero if it is not.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// A moment as `LastModifiedTime` has it: 100 ns units since 1970-01-01 UTC.
+///
+/// Kept to the last digit, because Collabora and ONLYOFFICE send the text back and expect it to be the same one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct ModifiedAt(pub i64);
+
+impl From<Timestamp> for ModifiedAt {
+    fn from(at: Timestamp) -> Self {
+        Self(at.0.saturating_mul(10_000))
+    }
+}
+
+/// How often a record was committed. Our own counter, never shown to a client.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Revision(pub u64);
+
+/// A run of bytes that never changes: 128 bits, the first 48 of them the time it was made, so that they sort.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentId(pub [u8; 16]);
+
+impl ContentId {
+    /// A fresh id from the time and ten random bytes.
+    pub fn new(now: Timestamp, random: [u8; 10]) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&now.0.to_be_bytes()[2..]);
+        bytes[6..].copy_from_slice(&random);
+        Self(bytes)
+    }
+
+    /// When it was made.
+    pub fn made_at(&self) -> Timestamp {
+        let mut bytes = [0; 8];
+        bytes[2..].copy_from_slice(&self.0[..6]);
+        Timestamp(i64::from_be_bytes(bytes))
+    }
+
+    /// The id that 32 lower-case hexadecimal digits spell.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 32 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        let mut bytes = [0; 16];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContentId({self})")
+    }
+}
+
+/// The SHA-256 of a content.
+pub type Sha256 = [u8; 32];
+
+/// What tells one state of a file on disk from another without reading it.
+///
+/// A rename changes none of these, a write changes at least one. The time of birth keeps a reused inode number apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Fingerprint {
+    /// Inode number.
+    pub inode: u64,
+    /// Time of birth in nanoseconds since 1970, where the file system knows it.
+    pub born_ns: Option<i64>,
+    /// Size in bytes; 0 for a container.
+    pub size: u64,
+    /// Time of the last write in nanoseconds since 1970; 0 for a container.
+    pub modified_ns: i64,
+}
+
+impl Fingerprint {
+    /// Whether both are the same inode in the same life, whatever its bytes are now.
+    pub fn same_inode(&self, other: &Self) -> bool {
+        self.inode == other.inode && self.born_ns == other.born_ns
+    }
+}
+
+/// The bytes of one version and what is known of the save that made them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Content {
+    /// Which bytes.
+    pub id: ContentId,
+    /// How many.
+    pub size: u64,
+    /// Their hash; `None` until somebody asked for it (a file that another program wrote).
+    pub sha256: Option<Sha256>,
+    /// `LastModifiedTime`.
+    pub modified_at: ModifiedAt,
+    /// Whose token saved them; `None` for another program.
+    pub saved_by: Option<UserId>,
+    /// `X-WOPI-Editors` of that save.
+    pub editors: Vec<String>,
+    /// Whether the client said that nobody asked for this save.
+    pub autosave: bool,
+}
+
+/// Who holds a file. A file cannot hold two kinds at once.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum LockState {
+    /// Nobody.
+    #[default]
+    Free,
+    /// A WOPI lock. It may have run out: only the rules compare times.
+    Wopi(Held),
+}
+
+/// A WOPI lock that was taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// The lock id.
+    pub id: LockId,
+    /// The first moment at which it is no lock any more.
+    pub expires_at: Timestamp,
+    /// When this id was taken first.
+    pub since: Timestamp,
+    /// With whose token.
+    pub by: UserId,
+    /// Through which client.
+    pub client: Option<String>,
+}
+
+/// What a folder still has to be made to show. Written in the commit that decided it, carried out at once, and carried
+/// out again after a crash. While it stands, the folder is not asked what changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Pending {
+    /// Put the staged content under the file's name; `FileRecord::seen` is the staged file.
+    Publish {
+        /// The content that stood there, and what it looked like: its bytes are kept under that id.
+        replaces: Option<(ContentId, Fingerprint)>,
+    },
+    /// The file has another name now.
+    Rename {
+        /// The name it had.
+        from: FileName,
+    },
+    /// The file was deleted: take it out of the folder and keep its bytes under its content's id.
+    Bin,
+}
+
+/// A file: the one row that says who holds it, which bytes are current, and what it is called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileRecord {
+    /// Its id, for ever.
+    pub id: FileId,
+    /// Where it is.
+    pub container: ContainerId,
+    /// What it is called, extension included.
+    pub name: FileName,
+    /// How often this record was committed.
+    pub revision: Revision,
+    /// `OwnerId`.
+    pub owner: UserId,
+    /// When we first knew it.
+    pub created_at: Timestamp,
+    /// `Version`.
+    pub version: ItemVersion,
+    /// The current bytes.
+    pub content: Content,
+    /// Who holds it.
+    pub lock: LockState,
+    /// What the folder showed when it was last looked at; `None` without a folder.
+    pub seen: Option<Fingerprint>,
+    /// What the folder still has to show.
+    pub pending: Option<Pending>,
+    /// When it was deleted; such a file has no name in its container any more.
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// A version that was replaced.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VersionEntry {
+    /// Of which file.
+    pub file: FileId,
+    /// Which version it was.
+    pub version: ItemVersion,
+    /// Its bytes.
+    pub content: Content,
+    /// A name that a person gave it.
+    pub label: Option<String>,
+    /// Never thin it out.
+    pub keep: bool,
+}
+
+/// A container.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ContainerRecord {
+    /// Its id, for ever.
+    pub id: ContainerId,
+    /// Where it is; `None` for the root.
+    pub parent: Option<ContainerId>,
+    /// What it is called.
+    pub name: FileName,
+    /// How often this record was committed.
+    pub revision: Revision,
+    /// When we first knew it.
+    pub created_at: Timestamp,
+    /// What the folder showed: size and time are 0.
+    pub seen: Option<Fingerprint>,
+}
+
+/// What a person may do everywhere, until roles per file come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Everything, and the administration.
+    Administrator,
+    /// Read and change every file.
+    Editor,
+    /// Read every file.
+    Viewer,
+}
+
+impl Role {
+    /// The word for it in settings and SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::Editor => "editor",
+            Self::Viewer => "viewer",
+        }
+    }
+
+    /// The role that the word names.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Administrator, Self::Editor, Self::Viewer].into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+/// A person.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct User {
+    /// `UserId`: lower-case letters and digits.
+    pub id: UserId,
+    /// What they sign in with; unique without regard to letter case.
+    pub name: String,
+    /// `UserFriendlyName`.
+    pub display_name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Argon2id in PHC form; `None` if they cannot sign in by password.
+    pub password: Option<String>,
+    /// Whether they are shut out.
+    pub disabled: bool,
+    /// What PutUserInfo stored.
+    pub user_info: Option<String>,
+    /// How often this record was committed.
+    pub revision: Revision,
+    /// Since when we know them.
+    pub created_at: Timestamp,
+}
+
+/// The id of a session: 128 random bits, in lower-case hexadecimal.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct SessionId(pub String);
+
+/// What access tokens hang on: revoking it makes them stop at the next request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// Where it came from, for people: `lectern token`, a browser's name.
+    pub label: String,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A save that was refused, and whose bytes were kept all the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RescuedSave {
+    /// Its bytes, and its id.
+    pub content: ContentId,
+    /// The file that was to be saved.
+    pub file: FileId,
+    /// What the file was called then.
+    pub file_name: FileName,
+    /// Whose token was used.
+    pub user: UserId,
+    /// Through which client.
+    pub client: Option<String>,
+    /// How many bytes.
+    pub size: u64,
+    /// Their hash.
+    pub sha256: Sha256,
+    /// Why it was refused.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What is remembered of a client between two starts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DiscoveryCache {
+    /// The client's name.
+    pub client: String,
+    /// Where the document came from.
+    pub url: String,
+    /// The document.
+    pub xml: String,
+    /// When it was fetched.
+    pub fetched_at: Timestamp,
+}
