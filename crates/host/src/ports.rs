@@ -11,7 +11,7 @@ use futures_util::stream::BoxStream;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 use crate::records::{
-    ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session, SessionId,
+    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session, SessionId,
     Sha256, Timestamp, User, VersionEntry,
 };
 use crate::{Body, BoxError};
@@ -335,6 +335,11 @@ pub trait Registry: Display + Debug + Send + Sync + 'static {
     /// Files that have versions, from `after` on, at most `limit`: the sweeper's walk.
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>, RegistryError>;
 
+    /// Keeps activities.
+    async fn add_activities(&self, activities: &[Activity]) -> Result<(), RegistryError>;
+    /// The activities of a file, latest first, at most `limit`.
+    async fn activities(&self, file: &FileId, limit: usize) -> Result<Vec<Activity>, RegistryError>;
+
     // containers
 
     /// The root; made on the first start.
@@ -447,6 +452,8 @@ pub enum TokenResource {
     Container(ContainerId),
     /// The ecosystem.
     Ecosystem,
+    /// The bootstrapper, where an organisation's OAuth server hands out our tokens.
+    Bootstrapper,
     /// The bytes of one file by a URL of its own (`FileUrl`).
     FileUrl(FileId),
 }
