@@ -1,9 +1,9 @@
 //! What can be done to a container, and what the ecosystem and the bootstrapper answer.
 
 use wopi::answer::{
-    AccessTokenInfo, Bootstrap, BootstrapAnswer, CheckContainerInfo, ChildFile, ContainerPointer,
-    CreateChildContainerAnswer, CreateChildFileAnswer, EnumerateChildrenAnswer, NewAccessTokenAnswer,
-    RenameContainerAnswer, RootContainerAnswer, ShareUrlAnswer, UrlAnswer,
+    AccessTokenInfo, Bootstrap, BootstrapGetFileWopiSrc, BootstrapGetRootContainer, BootstrapInfo, GetFileWopiSrc, CheckContainerInfo, ChildFile, ContainerPointer,
+    CreateChildContainer, CreateChildFile, EnumerateChildren, GetNewAccessToken,
+    RenameContainer, GetRootContainer, ShareUrl,
 };
 use wopi::operation::{RelativeTarget, RequestedName, ShareUrlType};
 use wopi::{ContainerId, FileName, WopiError};
@@ -57,7 +57,7 @@ impl Host {
         &self,
         by: &Caller,
         target: &RelativeTarget,
-    ) -> Result<CreateChildContainerAnswer, Refusal> {
+    ) -> Result<CreateChildContainer, Refusal> {
         let parent = by.container()?;
         let record = match NewName::of(target, "") {
             NewName::Near(near) => self.create_container_near(parent, &near).await?,
@@ -82,7 +82,7 @@ impl Host {
                 ));
             }
         };
-        Ok(CreateChildContainerAnswer {
+        Ok(CreateChildContainer {
             container_pointer: self.pointer(by, &record),
             container_info: Some(self.container_info(by, &record)),
         })
@@ -153,9 +153,9 @@ impl Host {
         &self,
         by: &Caller,
         target: &RelativeTarget,
-    ) -> Result<CreateChildFileAnswer, Refusal> {
+    ) -> Result<CreateChildFile, Refusal> {
         let record = self.create_empty_file(by, &by.container()?.id, target).await?;
-        Ok(CreateChildFileAnswer {
+        Ok(CreateChildFile {
             name: record.name.as_str().to_owned(),
             url: self.file_url_with_token(by, &record),
             host_view_url: Some(self.links.file_page(&record.id, PageMode::View)),
@@ -196,7 +196,7 @@ impl Host {
         &self,
         by: &Caller,
         requested: &RequestedName,
-    ) -> Result<RenameContainerAnswer, Refusal> {
+    ) -> Result<RenameContainer, Refusal> {
         let record = by.container()?;
         let Some(parent) = &record.parent else {
             return Err(Refusal::new(WopiError::NotSupported, "the root cannot be renamed"));
@@ -229,12 +229,12 @@ impl Host {
                 Err(error) => return Err(errors::registry("renaming the container", &error)),
             }
         }
-        Ok(RenameContainerAnswer { name: name.as_str().to_owned() })
+        Ok(RenameContainer { name: name.as_str().to_owned() })
     }
 
     /// GetShareUrl of a container.
-    pub(crate) fn container_share_url(&self, by: &Caller, kind: ShareUrlType) -> Result<ShareUrlAnswer, Refusal> {
-        Ok(ShareUrlAnswer { share_url: self.links.container_page(&by.container()?.id, page_mode(kind)) })
+    pub(crate) fn container_share_url(&self, by: &Caller, kind: ShareUrlType) -> Result<ShareUrl, Refusal> {
+        Ok(ShareUrl { share_url: self.links.container_page(&by.container()?.id, page_mode(kind)) })
     }
 
     /// EnumerateChildren: everything there is now, files filtered by extension.
@@ -242,7 +242,7 @@ impl Host {
         &self,
         by: &Caller,
         extensions: Option<&[String]>,
-    ) -> Result<EnumerateChildrenAnswer, Refusal> {
+    ) -> Result<EnumerateChildren, Refusal> {
         let container = by.container()?;
         let (files, containers) = self.children(&container.id).await?;
         let wanted = |record: &FileRecord| {
@@ -260,7 +260,7 @@ impl Host {
             })
             .collect();
         let child_containers = containers.iter().map(|record| self.pointer(by, record)).collect();
-        Ok(EnumerateChildrenAnswer { child_containers, child_files })
+        Ok(EnumerateChildren { child_containers, child_files })
     }
 
     /// What is in a container now, by name.
@@ -304,20 +304,20 @@ impl Host {
     // ── ecosystem ──
 
     /// GetRootContainer.
-    pub(crate) async fn root_container(&self, by: &Caller) -> Result<RootContainerAnswer, Refusal> {
+    pub(crate) async fn root_container(&self, by: &Caller) -> Result<GetRootContainer, Refusal> {
         let root = self.ports.registry.root().await.map_err(|e| errors::registry("reading the root", &e))?;
-        Ok(RootContainerAnswer {
+        Ok(GetRootContainer {
             container_pointer: self.pointer(by, &root),
             container_info: Some(self.container_info(by, &root)),
         })
     }
 
     /// GetFileWopiSrc: from a page or share URL of ours, or a WOPISrc.
-    pub(crate) async fn file_wopi_src(&self, by: &Caller, native_name: &str) -> Result<UrlAnswer, Refusal> {
+    pub(crate) async fn file_wopi_src(&self, by: &Caller, native_name: &str) -> Result<GetFileWopiSrc, Refusal> {
         match self.links.place(native_name) {
             Some(Place::File(id)) => {
                 let record = self.file(&id).await?;
-                Ok(UrlAnswer { url: self.file_url_with_token(by, &record) })
+                Ok(GetFileWopiSrc { url: self.file_url_with_token(by, &record) })
             }
             Some(Place::Container(_)) | None => {
                 Err(Refusal::new(WopiError::NotFound, "the name is no address of a file of ours"))
@@ -328,18 +328,17 @@ impl Host {
     // ── bootstrapper ──
 
     /// Bootstrap.
-    pub(crate) fn bootstrap(&self, by: &Caller) -> BootstrapAnswer {
+    pub(crate) fn bootstrap(&self, by: &Caller) -> Bootstrap {
         let (claims, expires_at) = self.fresh_claims(by);
         let token = self.ports.tokens.seal(&claims, &TokenResource::Ecosystem);
         tracing::debug!(user.id = %by.user.id, expires_at_ms = expires_at.0, "bootstrapped");
-        BootstrapAnswer {
-            bootstrap: Bootstrap {
+        Bootstrap {
+            bootstrap: BootstrapInfo {
                 ecosystem_url: self.links.with_token(&self.links.ecosystem(), &token, &claims),
                 user_id: by.user.id.as_str().to_owned(),
                 sign_in_name: by.user.name.clone(),
                 user_friendly_name: Some(by.user.display_name.clone()),
             },
-            ..BootstrapAnswer::default()
         }
     }
 
@@ -355,19 +354,19 @@ impl Host {
     }
 
     /// Bootstrap and GetRootContainer in one.
-    pub(crate) async fn bootstrap_root(&self, by: &Caller) -> Result<BootstrapAnswer, Refusal> {
-        let root = self.root_container(&self.with_fresh_claims(by)).await?;
-        Ok(BootstrapAnswer { root_container_info: Some(root), ..self.bootstrap(by) })
+    pub(crate) async fn bootstrap_root(&self, by: &Caller) -> Result<BootstrapGetRootContainer, Refusal> {
+        let root_container_info = self.root_container(&self.with_fresh_claims(by)).await?;
+        Ok(BootstrapGetRootContainer { bootstrap: self.bootstrap(by).bootstrap, root_container_info })
     }
 
     /// Bootstrap and GetFileWopiSrc in one.
-    pub(crate) async fn bootstrap_file(&self, by: &Caller, native_name: &str) -> Result<BootstrapAnswer, Refusal> {
-        let found = self.file_wopi_src(&self.with_fresh_claims(by), native_name).await?;
-        Ok(BootstrapAnswer { wopi_src_info: Some(found), ..self.bootstrap(by) })
+    pub(crate) async fn bootstrap_file(&self, by: &Caller, native_name: &str) -> Result<BootstrapGetFileWopiSrc, Refusal> {
+        let wopi_src_info = self.file_wopi_src(&self.with_fresh_claims(by), native_name).await?;
+        Ok(BootstrapGetFileWopiSrc { bootstrap: self.bootstrap(by).bootstrap, wopi_src_info })
     }
 
     /// GetNewAccessToken.
-    pub(crate) async fn new_access_token(&self, by: &Caller, wopi_src: &str) -> Result<NewAccessTokenAnswer, Refusal> {
+    pub(crate) async fn new_access_token(&self, by: &Caller, wopi_src: &str) -> Result<GetNewAccessToken, Refusal> {
         let resource = match self.links.place(wopi_src) {
             Some(Place::File(id)) => {
                 self.file(&id).await?;
@@ -381,12 +380,13 @@ impl Host {
             None => return Err(Refusal::new(WopiError::NotFound, "that is no WOPISrc of ours")),
         };
         let (claims, expires_at) = self.fresh_claims(by);
-        Ok(NewAccessTokenAnswer {
+        Ok(GetNewAccessToken {
             bootstrap: self.bootstrap(by).bootstrap,
             access_token_info: AccessTokenInfo {
                 access_token: self.ports.tokens.seal(&claims, &resource),
-                access_token_expiry: expires_at.0,
+                access_token_expiry: u64::try_from(expires_at.0).unwrap_or(0),
             },
+            end_points: None,
         })
     }
 }

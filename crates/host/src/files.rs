@@ -5,8 +5,8 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use wopi::answer::{
-    ActivitiesAnswer, ActivitiesRequest, ActivityResponse, AncestorPointer, CheckFileInfo, EnumerateAncestorsAnswer,
-    PutRelativeFileAnswer, RenameFileAnswer, ShareUrlAnswer, UrlAnswer,
+    AddActivities, AddActivitiesRequest, ActivityResponse, ContainerPointer, CheckFileInfo, EnumerateAncestors,
+    PutRelativeFile, RenameFile, ShareUrl, GetEcosystem,
 };
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType, Suggestion};
 use wopi::{ContainerId, FileName, ItemVersion, LockId, WopiError};
@@ -28,10 +28,10 @@ use crate::saving::{self, Staged};
 const ACTIVITY_COMMENT: &str = "comment";
 
 /// `Status` of an activity: taken.
-const ACTIVITY_ACCEPTED: i32 = 0;
+const ACTIVITY_ACCEPTED: u32 = 0;
 
 /// `Status` of an activity: of no type that we know.
-const ACTIVITY_UNSUPPORTED: i32 = 3;
+const ACTIVITY_UNSUPPORTED: u32 = 3;
 
 /// How many activities of one request are looked at.
 const ACTIVITIES_MAX: usize = 1000;
@@ -294,7 +294,7 @@ impl Host {
         announced: Option<u64>,
         facts: &SaveFacts,
         body: Body,
-    ) -> Result<PutRelativeFileAnswer, Refusal> {
+    ) -> Result<PutRelativeFile, Refusal> {
         let source = by.file()?;
         let target = match target {
             RelativeTarget::Suggested(Suggestion::Extension(extension)) => NewName::Near(naming::legalize(
@@ -315,7 +315,7 @@ impl Host {
         }
         let record = self.place(by, &source.container, &target, &staged, facts).await?;
         let token = self.derived_token(&by.claims, &TokenResource::File(record.id.clone()));
-        Ok(PutRelativeFileAnswer {
+        Ok(PutRelativeFile {
             name: record.name.as_str().to_owned(),
             url: self.links.with_token(&self.links.wopi_src(&record.id), &token, &by.claims),
             host_view_url: Some(self.links.file_page(&record.id, PageMode::View)),
@@ -501,14 +501,14 @@ impl Host {
         by: &Caller,
         requested: &RequestedName,
         lock: Option<&LockId>,
-    ) -> Result<RenameFileAnswer, Refusal> {
+    ) -> Result<RenameFile, Refusal> {
         let record = self.current(by.file()?).await?;
         let wanted = renamed(&record.name, requested)?;
         for name in naming::candidates(&wanted) {
             let renamed = self.rename_if_free(&record, &name, lock).await?;
             if let Some(record) = renamed {
                 let token = self.derived_token(&by.claims, &TokenResource::File(record.id.clone()));
-                return Ok(RenameFileAnswer {
+                return Ok(RenameFile {
                     name: record.name.stem().to_owned(),
                     url: Some(self.links.with_token(&self.links.wopi_src(&record.id), &token, &by.claims)),
                 });
@@ -656,16 +656,16 @@ impl Host {
     }
 
     /// GetShareUrl: the page that opens the file.
-    pub(crate) fn share_url(&self, by: &Caller, kind: ShareUrlType) -> Result<ShareUrlAnswer, Refusal> {
-        Ok(ShareUrlAnswer { share_url: self.links.file_page(&by.file()?.id, page_mode(kind)) })
+    pub(crate) fn share_url(&self, by: &Caller, kind: ShareUrlType) -> Result<ShareUrl, Refusal> {
+        Ok(ShareUrl { share_url: self.links.file_page(&by.file()?.id, page_mode(kind)) })
     }
 
     /// AddActivities: comments are taken and kept, other types are not known.
     pub(crate) async fn add_activities(
         &self,
         by: &Caller,
-        request: &ActivitiesRequest,
-    ) -> Result<ActivitiesAnswer, Refusal> {
+        request: &AddActivitiesRequest,
+    ) -> Result<AddActivities, Refusal> {
         if request.activities.len() > ACTIVITIES_MAX {
             return Err(Refusal::new(
                 WopiError::InvalidRequest { header: "body" },
@@ -694,7 +694,7 @@ impl Host {
             let added = self.ports.registry.add_activities(&kept).await;
             added.map_err(|e| errors::registry("keeping activities", &e))?;
         }
-        Ok(ActivitiesAnswer { activity_responses: answers })
+        Ok(AddActivities { activity_responses: answers })
     }
 
     /// EnumerateAncestors: from the root down to `container`.
@@ -702,7 +702,7 @@ impl Host {
         &self,
         by: &Caller,
         container: Option<ContainerId>,
-    ) -> Result<EnumerateAncestorsAnswer, Refusal> {
+    ) -> Result<EnumerateAncestors, Refusal> {
         let mut found = Vec::new();
         let mut at = container;
         while let Some(id) = at {
@@ -711,17 +711,17 @@ impl Host {
             }
             let record = self.ports.registry.container(&id).await;
             let record = record.map_err(|e| errors::registry("reading the container", &e))?;
-            found.push(AncestorPointer { name: record.name.as_str().to_owned(), url: self.container_url(by, &record.id) });
+            found.push(ContainerPointer { name: record.name.as_str().to_owned(), url: self.container_url(by, &record.id) });
             at = record.parent;
         }
         found.reverse();
-        Ok(EnumerateAncestorsAnswer { ancestors_with_root_first: found })
+        Ok(EnumerateAncestors { ancestors_with_root_first: found })
     }
 
     /// GetEcosystem.
-    pub(crate) fn ecosystem_pointer(&self, by: &Caller) -> UrlAnswer {
+    pub(crate) fn ecosystem_pointer(&self, by: &Caller) -> GetEcosystem {
         let token = self.derived_token(&by.claims, &TokenResource::Ecosystem);
-        UrlAnswer { url: self.links.with_token(&self.links.ecosystem(), &token, &by.claims) }
+        GetEcosystem { url: self.links.with_token(&self.links.ecosystem(), &token, &by.claims) }
     }
 }
 

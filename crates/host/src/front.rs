@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use wopi::answer::{
-    ActivitiesAnswer, ActivitiesRequest, BootstrapAnswer, CheckContainerInfo, CheckEcosystem, CheckFileInfo,
-    CreateChildContainerAnswer, CreateChildFileAnswer, EnumerateAncestorsAnswer, EnumerateChildrenAnswer,
-    NewAccessTokenAnswer, PutRelativeFileAnswer, RenameContainerAnswer, RenameFileAnswer, RootContainerAnswer,
-    ShareUrlAnswer, UrlAnswer,
+    AddActivities, AddActivitiesRequest, Bootstrap, CheckContainerInfo, CheckEcosystem, CheckFileInfo,
+    CreateChildContainer, CreateChildFile, EnumerateAncestors, EnumerateChildren,
+    GetNewAccessToken, PutRelativeFile, RenameContainer, RenameFile, GetRootContainer,
+    ShareUrl, GetEcosystem, GetFileWopiSrc, BootstrapGetFileWopiSrc, BootstrapGetRootContainer,
 };
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType};
 use wopi::proof::ProofRule;
@@ -292,7 +292,7 @@ impl WopiHost for Front {
         conversion: bool,
         save: SaveFacts,
         body: Body,
-    ) -> Answer<PutRelativeFileAnswer> {
+    ) -> Answer<PutRelativeFile> {
         tracing::debug!(conversion, "making a file beside another");
         self.host.put_relative_file(by, &target, size, &save, body).await
     }
@@ -303,7 +303,7 @@ impl WopiHost for Front {
         _: &FileId,
         name: RequestedName,
         lock: Option<LockId>,
-    ) -> Answer<RenameFileAnswer> {
+    ) -> Answer<RenameFile> {
         self.host.rename_file(by, &name, lock.as_ref()).await
     }
 
@@ -315,19 +315,19 @@ impl WopiHost for Front {
         self.host.put_user_info(by, &info).await
     }
 
-    async fn get_share_url(&self, by: &Caller, _: &FileId, kind: ShareUrlType) -> Answer<ShareUrlAnswer> {
+    async fn get_share_url(&self, by: &Caller, _: &FileId, kind: ShareUrlType) -> Answer<ShareUrl> {
         self.host.share_url(by, kind)
     }
 
-    async fn add_activities(&self, by: &Caller, _: &FileId, request: ActivitiesRequest) -> Answer<ActivitiesAnswer> {
+    async fn add_activities(&self, by: &Caller, _: &FileId, request: AddActivitiesRequest) -> Answer<AddActivities> {
         self.host.add_activities(by, &request).await
     }
 
-    async fn enumerate_ancestors(&self, by: &Caller, _: &FileId) -> Answer<EnumerateAncestorsAnswer> {
+    async fn enumerate_ancestors(&self, by: &Caller, _: &FileId) -> Answer<EnumerateAncestors> {
         self.host.ancestors(by, Some(by.file()?.container.clone())).await
     }
 
-    async fn get_ecosystem(&self, by: &Caller, _: &FileId) -> Answer<UrlAnswer> {
+    async fn get_ecosystem(&self, by: &Caller, _: &FileId) -> Answer<GetEcosystem> {
         Ok(self.host.ecosystem_pointer(by))
     }
 
@@ -342,7 +342,7 @@ impl WopiHost for Front {
         by: &Caller,
         _: &ContainerId,
         target: RelativeTarget,
-    ) -> Answer<CreateChildContainerAnswer> {
+    ) -> Answer<CreateChildContainer> {
         self.host.create_child_container(by, &target).await
     }
 
@@ -351,7 +351,7 @@ impl WopiHost for Front {
         by: &Caller,
         _: &ContainerId,
         target: RelativeTarget,
-    ) -> Answer<CreateChildFileAnswer> {
+    ) -> Answer<CreateChildFile> {
         self.host.create_child_file(by, &target).await
     }
 
@@ -364,15 +364,15 @@ impl WopiHost for Front {
         by: &Caller,
         _: &ContainerId,
         name: RequestedName,
-    ) -> Answer<RenameContainerAnswer> {
+    ) -> Answer<RenameContainer> {
         self.host.rename_container(by, &name).await
     }
 
-    async fn container_share_url(&self, by: &Caller, _: &ContainerId, kind: ShareUrlType) -> Answer<ShareUrlAnswer> {
+    async fn container_share_url(&self, by: &Caller, _: &ContainerId, kind: ShareUrlType) -> Answer<ShareUrl> {
         self.host.container_share_url(by, kind)
     }
 
-    async fn container_ancestors(&self, by: &Caller, _: &ContainerId) -> Answer<EnumerateAncestorsAnswer> {
+    async fn container_ancestors(&self, by: &Caller, _: &ContainerId) -> Answer<EnumerateAncestors> {
         self.host.ancestors(by, by.container()?.parent.clone()).await
     }
 
@@ -381,11 +381,11 @@ impl WopiHost for Front {
         by: &Caller,
         _: &ContainerId,
         extensions: Option<Vec<String>>,
-    ) -> Answer<EnumerateChildrenAnswer> {
+    ) -> Answer<EnumerateChildren> {
         self.host.enumerate_children(by, extensions.as_deref()).await
     }
 
-    async fn container_ecosystem(&self, by: &Caller, _: &ContainerId) -> Answer<UrlAnswer> {
+    async fn container_ecosystem(&self, by: &Caller, _: &ContainerId) -> Answer<GetEcosystem> {
         Ok(self.host.ecosystem_pointer(by))
     }
 
@@ -395,27 +395,27 @@ impl WopiHost for Front {
         Ok(CheckEcosystem::default())
     }
 
-    async fn get_root_container(&self, by: &Caller) -> Answer<RootContainerAnswer> {
+    async fn get_root_container(&self, by: &Caller) -> Answer<GetRootContainer> {
         self.host.root_container(by).await
     }
 
-    async fn get_file_wopi_src(&self, by: &Caller, native_name: String) -> Answer<UrlAnswer> {
+    async fn get_file_wopi_src(&self, by: &Caller, native_name: String) -> Answer<GetFileWopiSrc> {
         self.host.file_wopi_src(by, &native_name).await
     }
 
-    async fn bootstrap(&self, by: &Caller) -> Answer<BootstrapAnswer> {
+    async fn bootstrap(&self, by: &Caller) -> Answer<Bootstrap> {
         Ok(self.host.bootstrap(by))
     }
 
-    async fn bootstrap_root_container(&self, by: &Caller) -> Answer<BootstrapAnswer> {
+    async fn bootstrap_root_container(&self, by: &Caller) -> Answer<BootstrapGetRootContainer> {
         self.host.bootstrap_root(by).await
     }
 
-    async fn bootstrap_wopi_src(&self, by: &Caller, native_name: String) -> Answer<BootstrapAnswer> {
+    async fn bootstrap_wopi_src(&self, by: &Caller, native_name: String) -> Answer<BootstrapGetFileWopiSrc> {
         self.host.bootstrap_file(by, &native_name).await
     }
 
-    async fn get_new_access_token(&self, by: &Caller, wopi_src: String) -> Answer<NewAccessTokenAnswer> {
+    async fn get_new_access_token(&self, by: &Caller, wopi_src: String) -> Answer<GetNewAccessToken> {
         self.host.new_access_token(by, &wopi_src).await
     }
 }

@@ -14,8 +14,8 @@
 
 use http::HeaderMap;
 use http::uri::PathAndQuery;
-use wopi::proof::{self, ProofRule};
-use wopi::route::{self, Kind, Target};
+use wopi::proof::{ProofError, ProofRule};
+use wopi::route::{self, Kind, KindSet, Target};
 use wopi::{AccessToken, Operation, WopiError};
 
 use crate::host::WopiHost;
@@ -77,9 +77,9 @@ impl SentToken {
         if !matches!(target, Target::Bootstrapper)
             && let Some(sent) = route::query_token(query)
         {
-            return Self { token: AccessToken::parse(&sent.decoded), raw: Some(sent.raw.to_owned()) };
+            return Self { token: sent.token(), raw: Some(sent.raw.to_owned()) };
         }
-        Self { raw: None, token: route::bearer(headers).and_then(|text| AccessToken::parse(&text)) }
+        Self { raw: None, token: route::bearer(headers) }
     }
 }
 
@@ -92,6 +92,7 @@ pub(crate) async fn admit<H: WopiHost>(
     uri: &PathAndQuery,
     headers: &HeaderMap,
 ) -> Result<Admitted<H::Caller>, Refusal> {
+    let kind = instead(kind, host.supported());
     let sent = SentToken::find(target, uri.query(), headers);
     let credential = host.read_token(sent.token.as_ref(), target);
     if *target != Target::Bootstrapper {
@@ -103,6 +104,14 @@ pub(crate) async fn admit<H: WopiHost>(
     }
     let operation = wopi::operation::parse(target, kind, headers)?;
     Ok(Admitted { caller, operation })
+}
+
+/// A bootstrapper that does not know a shortcut answers as for plain Bootstrap (protocol/containers.md 13.4).
+fn instead(kind: Kind, supported: KindSet) -> Kind {
+    match kind {
+        Kind::BootstrapGetRootContainer | Kind::BootstrapGetFileWopiSrc if !supported.has(kind) => Kind::Bootstrap,
+        kind => kind,
+    }
 }
 
 /// OneNote's CheckFolderInfo has no 501 among its answers.
@@ -119,7 +128,10 @@ async fn check_proof<H: WopiHost>(
     uri: &PathAndQuery,
     headers: &HeaderMap,
 ) -> Result<(), Refusal> {
-    let ProofRule::Required(keys) = host.proof_rule(credential) else { return Ok(()) };
+    let rule = host.proof_rule(credential);
+    if matches!(rule, ProofRule::Off) {
+        return Ok(());
+    }
     let urls = public_url.candidates(uri.as_str());
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
     // Microsoft's published vectors sign the token as it stands in the URL, its validator signs it decoded.
@@ -133,17 +145,14 @@ async fn check_proof<H: WopiHost>(
         tokens.push("");
     }
     let now_ms = host.now_ms();
-    let mut verdict = proof::verify_any(&keys, headers, &urls, &tokens, now_ms);
+    let mut verdict = rule.check(headers, &urls, &tokens, now_ms);
     // Only an answer to "which key" can be healed by newer keys; a stale time stays stale.
-    if verdict.as_ref().is_err_and(proof::ProofError::may_be_stale_keys)
-        && host.proof_failed(credential).await
-        && let ProofRule::Required(newer) = host.proof_rule(credential)
-    {
-        verdict = proof::verify_any(&newer, headers, &urls, &tokens, now_ms);
+    if verdict.is_err_and(ProofError::may_be_stale_keys) && host.proof_failed(credential).await {
+        verdict = host.proof_rule(credential).check(headers, &urls, &tokens, now_ms);
     }
     match verdict {
         Ok(matched) => {
-            if matched.keys_are_stale() {
+            if matched.is_some_and(|matched| matched.keys_are_stale()) {
                 host.proof_keys_are_stale(credential);
             }
             Ok(())

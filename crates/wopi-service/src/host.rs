@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use wopi::answer::{
-    ActivitiesAnswer, ActivitiesRequest, BootstrapAnswer, CheckContainerInfo, CheckEcosystem, CheckFileInfo,
-    CheckFolderInfo, CreateChildContainerAnswer, CreateChildFileAnswer, EnumerateAncestorsAnswer,
-    EnumerateChildrenAnswer, FolderChildrenAnswer, NewAccessTokenAnswer, PutRelativeFileAnswer, RenameContainerAnswer,
-    RenameFileAnswer, RootContainerAnswer, SecureStoreAnswer, ShareUrlAnswer, UrlAnswer,
+    AddActivities, AddActivitiesRequest, Bootstrap, CheckContainerInfo, CheckEcosystem, CheckFileInfo,
+    CheckFolderInfo, CreateChildContainer, CreateChildFile, EnumerateAncestors,
+    EnumerateChildren, FolderEnumerateChildren, GetNewAccessToken, PutRelativeFile, RenameContainer,
+    RenameFile, GetRootContainer, GetEcosystem, GetFileWopiSrc, ReadSecureStore, ShareUrl, BootstrapGetFileWopiSrc, BootstrapGetRootContainer,
 };
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType};
 use wopi::proof::ProofRule;
@@ -182,7 +182,7 @@ pub trait WopiHost: Send + Sync + 'static {
         conversion: bool,
         save: SaveFacts,
         body: Body,
-    ) -> Answer<PutRelativeFileAnswer> {
+    ) -> Answer<PutRelativeFile> {
         let _ = (by, file, target, size, conversion, save, body);
         unsupported()
     }
@@ -194,7 +194,7 @@ pub trait WopiHost: Send + Sync + 'static {
         file: &FileId,
         name: RequestedName,
         lock: Option<LockId>,
-    ) -> Answer<RenameFileAnswer> {
+    ) -> Answer<RenameFile> {
         let _ = (by, file, name, lock);
         unsupported()
     }
@@ -212,7 +212,7 @@ pub trait WopiHost: Send + Sync + 'static {
     }
 
     /// GetShareUrl of a file.
-    async fn get_share_url(&self, by: &Self::Caller, file: &FileId, kind: ShareUrlType) -> Answer<ShareUrlAnswer> {
+    async fn get_share_url(&self, by: &Self::Caller, file: &FileId, kind: ShareUrlType) -> Answer<ShareUrl> {
         let _ = (by, file, kind);
         unsupported()
     }
@@ -222,20 +222,20 @@ pub trait WopiHost: Send + Sync + 'static {
         &self,
         by: &Self::Caller,
         file: &FileId,
-        request: ActivitiesRequest,
-    ) -> Answer<ActivitiesAnswer> {
+        request: AddActivitiesRequest,
+    ) -> Answer<AddActivities> {
         let _ = (by, file, request);
         unsupported()
     }
 
     /// EnumerateAncestors of a file.
-    async fn enumerate_ancestors(&self, by: &Self::Caller, file: &FileId) -> Answer<EnumerateAncestorsAnswer> {
+    async fn enumerate_ancestors(&self, by: &Self::Caller, file: &FileId) -> Answer<EnumerateAncestors> {
         let _ = (by, file);
         unsupported()
     }
 
     /// GetEcosystem of a file.
-    async fn get_ecosystem(&self, by: &Self::Caller, file: &FileId) -> Answer<UrlAnswer> {
+    async fn get_ecosystem(&self, by: &Self::Caller, file: &FileId) -> Answer<GetEcosystem> {
         let _ = (by, file);
         unsupported()
     }
@@ -246,7 +246,7 @@ pub trait WopiHost: Send + Sync + 'static {
         by: &Self::Caller,
         file: &FileId,
         application_id: String,
-    ) -> Answer<SecureStoreAnswer> {
+    ) -> Answer<ReadSecureStore> {
         let _ = (by, file, application_id);
         unsupported()
     }
@@ -283,7 +283,7 @@ pub trait WopiHost: Send + Sync + 'static {
         by: &Self::Caller,
         container: &ContainerId,
         target: RelativeTarget,
-    ) -> Answer<CreateChildContainerAnswer> {
+    ) -> Answer<CreateChildContainer> {
         let _ = (by, container, target);
         unsupported()
     }
@@ -294,7 +294,7 @@ pub trait WopiHost: Send + Sync + 'static {
         by: &Self::Caller,
         container: &ContainerId,
         target: RelativeTarget,
-    ) -> Answer<CreateChildFileAnswer> {
+    ) -> Answer<CreateChildFile> {
         let _ = (by, container, target);
         unsupported()
     }
@@ -311,7 +311,7 @@ pub trait WopiHost: Send + Sync + 'static {
         by: &Self::Caller,
         container: &ContainerId,
         name: RequestedName,
-    ) -> Answer<RenameContainerAnswer> {
+    ) -> Answer<RenameContainer> {
         let _ = (by, container, name);
         unsupported()
     }
@@ -322,7 +322,7 @@ pub trait WopiHost: Send + Sync + 'static {
         by: &Self::Caller,
         container: &ContainerId,
         kind: ShareUrlType,
-    ) -> Answer<ShareUrlAnswer> {
+    ) -> Answer<ShareUrl> {
         let _ = (by, container, kind);
         unsupported()
     }
@@ -332,7 +332,7 @@ pub trait WopiHost: Send + Sync + 'static {
         &self,
         by: &Self::Caller,
         container: &ContainerId,
-    ) -> Answer<EnumerateAncestorsAnswer> {
+    ) -> Answer<EnumerateAncestors> {
         let _ = (by, container);
         unsupported()
     }
@@ -343,13 +343,13 @@ pub trait WopiHost: Send + Sync + 'static {
         by: &Self::Caller,
         container: &ContainerId,
         extensions: Option<Vec<String>>,
-    ) -> Answer<EnumerateChildrenAnswer> {
+    ) -> Answer<EnumerateChildren> {
         let _ = (by, container, extensions);
         unsupported()
     }
 
     /// GetEcosystem of a container.
-    async fn container_ecosystem(&self, by: &Self::Caller, container: &ContainerId) -> Answer<UrlAnswer> {
+    async fn container_ecosystem(&self, by: &Self::Caller, container: &ContainerId) -> Answer<GetEcosystem> {
         let _ = (by, container);
         unsupported()
     }
@@ -363,38 +363,39 @@ pub trait WopiHost: Send + Sync + 'static {
     }
 
     /// GetRootContainer.
-    async fn get_root_container(&self, by: &Self::Caller) -> Answer<RootContainerAnswer> {
+    async fn get_root_container(&self, by: &Self::Caller) -> Answer<GetRootContainer> {
         let _ = by;
         unsupported()
     }
 
     /// GetFileWopiSrc: from a name or URL of the host's own to WOPISrc and token.
-    async fn get_file_wopi_src(&self, by: &Self::Caller, native_name: String) -> Answer<UrlAnswer> {
+    async fn get_file_wopi_src(&self, by: &Self::Caller, native_name: String) -> Answer<GetFileWopiSrc> {
         let _ = (by, native_name);
         unsupported()
     }
 
     // ── bootstrapper ──
 
-    /// Bootstrap, and its two shortcuts, which add to the same answer.
-    async fn bootstrap(&self, by: &Self::Caller) -> Answer<BootstrapAnswer> {
+    /// Bootstrap.
+    async fn bootstrap(&self, by: &Self::Caller) -> Answer<Bootstrap> {
         let _ = by;
         unsupported()
     }
 
-    /// Bootstrap with the root container.
-    async fn bootstrap_root_container(&self, by: &Self::Caller) -> Answer<BootstrapAnswer> {
-        self.bootstrap(by).await
+    /// Bootstrap with the root container. Where it is not among the `supported`, the service answers as for Bootstrap.
+    async fn bootstrap_root_container(&self, by: &Self::Caller) -> Answer<BootstrapGetRootContainer> {
+        let _ = by;
+        unsupported()
     }
 
-    /// Bootstrap with a WOPISrc.
-    async fn bootstrap_wopi_src(&self, by: &Self::Caller, native_name: String) -> Answer<BootstrapAnswer> {
-        let _ = native_name;
-        self.bootstrap(by).await
+    /// Bootstrap with a WOPISrc. Where it is not among the `supported`, the service answers as for Bootstrap.
+    async fn bootstrap_wopi_src(&self, by: &Self::Caller, native_name: String) -> Answer<BootstrapGetFileWopiSrc> {
+        let _ = (by, native_name);
+        unsupported()
     }
 
     /// GetNewAccessToken for the WOPISrc of a file or container.
-    async fn get_new_access_token(&self, by: &Self::Caller, wopi_src: String) -> Answer<NewAccessTokenAnswer> {
+    async fn get_new_access_token(&self, by: &Self::Caller, wopi_src: String) -> Answer<GetNewAccessToken> {
         let _ = (by, wopi_src);
         unsupported()
     }
@@ -408,7 +409,7 @@ pub trait WopiHost: Send + Sync + 'static {
     }
 
     /// EnumerateChildren of a folder (legacy).
-    async fn folder_children(&self, by: &Self::Caller, folder: &ContainerId) -> Answer<FolderChildrenAnswer> {
+    async fn folder_children(&self, by: &Self::Caller, folder: &ContainerId) -> Answer<FolderEnumerateChildren> {
         let _ = (by, folder);
         unsupported()
     }

@@ -62,7 +62,7 @@ pub(crate) fn held(lock: Option<&LockId>) -> Response<Body> {
 
 pub(crate) fn saved(save: &PutFileDone) -> Response<Body> {
     let mut response =
-        json(&wopi::answer::PutFileAnswer { last_modified_time: Some(save.last_modified_time.clone()) });
+        json(&wopi::answer::PutFile { last_modified_time: save.last_modified_time.clone() });
     version(&mut response, save.version);
     response
 }
