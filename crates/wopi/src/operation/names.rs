@@ -37,7 +37,7 @@ pub(super) fn relative_target(
 /// is a suggestion.
 fn suggestion(text: String, extensions: bool) -> Suggestion {
     let separator = ['/', '\\'];
-    if extensions && text.starts_with('.') && !text.contains(separator) && text.trim_matches('.') != "" {
+    if extensions && text.starts_with('.') && !text.contains(separator) && !text.trim_matches('.').is_empty() {
         return Suggestion::Extension(text);
     }
     Suggestion::Name(text.rsplit(separator).find(|segment| !segment.is_empty()).unwrap_or_default().to_owned())
