@@ -42,12 +42,33 @@ const USER: &str = "user1";
 
 /// What this host offers. A flag in CheckFileInfo cannot promise anything else.
 const OFFERED: &[Kind] = &[
-    Kind::CheckFileInfo, Kind::GetFile, Kind::PutFile, Kind::Lock, Kind::UnlockAndRelock, Kind::GetLock,
-    Kind::RefreshLock, Kind::Unlock, Kind::PutRelativeFile, Kind::RenameFile, Kind::DeleteFile, Kind::PutUserInfo,
-    Kind::GetShareUrl, Kind::AddActivities, Kind::EnumerateAncestors, Kind::GetEcosystem, Kind::CheckContainerInfo,
-    Kind::CreateChildContainer, Kind::CreateChildFile, Kind::DeleteContainer, Kind::RenameContainer,
-    Kind::ContainerGetShareUrl, Kind::ContainerEnumerateAncestors, Kind::EnumerateChildren,
-    Kind::ContainerGetEcosystem, Kind::CheckEcosystem, Kind::GetRootContainer,
+    Kind::CheckFileInfo,
+    Kind::GetFile,
+    Kind::PutFile,
+    Kind::Lock,
+    Kind::UnlockAndRelock,
+    Kind::GetLock,
+    Kind::RefreshLock,
+    Kind::Unlock,
+    Kind::PutRelativeFile,
+    Kind::RenameFile,
+    Kind::DeleteFile,
+    Kind::PutUserInfo,
+    Kind::GetShareUrl,
+    Kind::AddActivities,
+    Kind::EnumerateAncestors,
+    Kind::GetEcosystem,
+    Kind::CheckContainerInfo,
+    Kind::CreateChildContainer,
+    Kind::CreateChildFile,
+    Kind::DeleteContainer,
+    Kind::RenameContainer,
+    Kind::ContainerGetShareUrl,
+    Kind::ContainerEnumerateAncestors,
+    Kind::EnumerateChildren,
+    Kind::ContainerGetEcosystem,
+    Kind::CheckEcosystem,
+    Kind::GetRootContainer,
 ];
 
 /// A file or a container; a container has no file.
@@ -162,7 +183,8 @@ impl State {
                     Suggestion::Extension(extension) => format!("{base}{extension}"),
                     Suggestion::Name(name) => name,
                 };
-                let near: String = text.chars().filter(|c| !matches!(c, '/' | '\\') && !c.is_control()).take(60).collect();
+                let near: String =
+                    text.chars().filter(|c| !matches!(c, '/' | '\\') && !c.is_control()).take(60).collect();
                 let near = FileName::parse(&near).or_else(|_| FileName::parse("Document"));
                 let name = self.free_name(parent, &near.map_err(|error| illegal(&error))?);
                 (FileName::parse(&name).map_err(|error| illegal(&error))?, false)
@@ -263,10 +285,16 @@ impl Memory {
     }
 }
 
-async fn read(body: Body) -> Answer<Vec<u8>> {
-    let bytes = http_body_util::Limited::new(body, BODY_BYTES_MAX).collect().await;
-    let bytes = bytes.map_err(|error| Refusal::new(WopiError::TooLarge, error.to_string()))?;
-    Ok(bytes.to_bytes().to_vec())
+async fn read(mut body: Body) -> Answer<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Refusal::new(WopiError::InvalidRequest { header: "body" }, error.to_string()))?;
+        bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if bytes.len() > BODY_BYTES_MAX {
+            return Err(WopiError::TooLarge.into());
+        }
+    }
+    Ok(bytes)
 }
 
 /// Whoever has a token is the one user; the token ends when it ends.
@@ -362,11 +390,13 @@ impl WopiHost for Memory {
             if file.held().is_some() || !file.bytes.is_empty() {
                 match lock {
                     Some(lock) => file.expect(Some(&lock))?,
-                    None => return Err(WopiError::LockMismatch {
-                        current: file.held().cloned(),
-                        reason: "a lock is needed".into(),
+                    None => {
+                        return Err(WopiError::LockMismatch {
+                            current: file.held().cloned(),
+                            reason: "a lock is needed".into(),
+                        }
+                        .into());
                     }
-                    .into()),
                 }
             }
             file.modified = (file.modified + 1).max(now_ms() * 10_000);
@@ -479,10 +509,8 @@ impl WopiHost for Memory {
 
     async fn add_activities(&self, _: &Caller, _: &FileId, request: AddActivitiesRequest) -> Answer<AddActivities> {
         // Nobody reads activities here, so none is accepted: 3 says "not this type".
-        let refused = |activity: wopi::answer::Activity| ActivityResponse {
-            id: activity.id.unwrap_or_default(),
-            status: 3,
-        };
+        let refused =
+            |activity: wopi::answer::Activity| ActivityResponse { id: activity.id.unwrap_or_default(), status: 3 };
         Ok(AddActivities { activity_responses: request.activities.into_iter().map(refused).collect() })
     }
 
@@ -635,8 +663,7 @@ fn argument(name: &str) -> Option<String> {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let listener =
-        tokio::net::TcpListener::bind(argument("--listen").as_deref().unwrap_or("127.0.0.1:8090")).await?;
+    let listener = tokio::net::TcpListener::bind(argument("--listen").as_deref().unwrap_or("127.0.0.1:8090")).await?;
     let proof = argument("--discovery").map_or(Ok(ProofRule::Off), |url| proof_rule(&url))?;
     let host = Memory { url: format!("http://{}", listener.local_addr()?), proof, state: Mutex::default() };
     {
@@ -657,8 +684,9 @@ async fn main() -> Result<(), Failure> {
         let (stream, _) = listener.accept().await?;
         let service = TowerToHyperService::new(service.clone());
         tokio::spawn(async move {
-            let connection =
-                hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service);
             if let Err(error) = connection.await {
                 eprintln!("connection: {error}");
             }

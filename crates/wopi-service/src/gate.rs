@@ -152,7 +152,7 @@ async fn check_proof<H: WopiHost>(
     }
     match verdict {
         Ok(matched) => {
-            if matched.is_some_and(|matched| matched.keys_are_stale()) {
+            if matched.is_some_and(wopi::proof::Matched::keys_are_stale) {
                 host.proof_keys_are_stale(credential);
             }
             Ok(())
@@ -168,7 +168,11 @@ mod tests {
     #[test]
     fn the_signed_address_is_rebuilt_from_the_public_url() {
         for (public, raw, expected) in [
-            ("https://h.example", "/wopi/files/1?access_token=a%2Fb", &["https://h.example/wopi/files/1?access_token=a%2Fb"][..]),
+            (
+                "https://h.example",
+                "/wopi/files/1?access_token=a%2Fb",
+                &["https://h.example/wopi/files/1?access_token=a%2Fb"][..],
+            ),
             ("https://h.example:443/", "/wopi/files/1", &["https://h.example/wopi/files/1"]),
             ("http://h.example:80", "/wopi/files/1", &["http://h.example/wopi/files/1"]),
             ("http://h.example:8080", "/wopi/files/1", &["http://h.example:8080/wopi/files/1"]),

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use wopi::answer::{
-    AddActivities, AddActivitiesRequest, Bootstrap, CheckContainerInfo, CheckEcosystem, CheckFileInfo,
-    CheckFolderInfo, CreateChildContainer, CreateChildFile, EnumerateAncestors,
-    EnumerateChildren, FolderEnumerateChildren, GetNewAccessToken, PutRelativeFile, RenameContainer,
-    RenameFile, GetRootContainer, GetEcosystem, GetFileWopiSrc, ReadSecureStore, ShareUrl, BootstrapGetFileWopiSrc, BootstrapGetRootContainer,
+    AddActivities, AddActivitiesRequest, Bootstrap, BootstrapGetFileWopiSrc, BootstrapGetRootContainer,
+    CheckContainerInfo, CheckEcosystem, CheckFileInfo, CheckFolderInfo, CreateChildContainer, CreateChildFile,
+    EnumerateAncestors, EnumerateChildren, FolderEnumerateChildren, GetEcosystem, GetFileWopiSrc, GetNewAccessToken,
+    GetRootContainer, PutRelativeFile, ReadSecureStore, RenameContainer, RenameFile, ShareUrl,
 };
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType};
 use wopi::proof::ProofRule;
@@ -328,11 +328,7 @@ pub trait WopiHost: Send + Sync + 'static {
     }
 
     /// EnumerateAncestors of a container.
-    async fn container_ancestors(
-        &self,
-        by: &Self::Caller,
-        container: &ContainerId,
-    ) -> Answer<EnumerateAncestors> {
+    async fn container_ancestors(&self, by: &Self::Caller, container: &ContainerId) -> Answer<EnumerateAncestors> {
         let _ = (by, container);
         unsupported()
     }

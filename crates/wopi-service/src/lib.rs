@@ -13,13 +13,14 @@
 //! | [`host`] | the trait: one method per operation, each answering 501 unless written |
 //! | [`gate`] | proof, token, permission: in that order, nowhere else |
 //! | [`service`] | the tower service: route, gate, parse, dispatch, render |
+//! | [`render`] | answers and refusals as HTTP |
 //! | [`refusal`] | a "no" together with its reason for the operator |
 
 pub mod body;
 pub mod gate;
 pub mod host;
 pub mod refusal;
-mod render;
+pub mod render;
 pub mod service;
 
 pub use body::{Body, BoxError, empty, full};

@@ -55,19 +55,18 @@ pub(crate) fn done_at(at: ItemVersion) -> Response<Body> {
 pub(crate) fn held(lock: Option<&LockId>) -> Response<Body> {
     let mut response = done();
     // Present and empty when nobody holds the file.
-    let value = lock.and_then(|lock| HeaderValue::from_str(lock.as_str()).ok());
-    response.headers_mut().insert(headers::LOCK, value.unwrap_or(HeaderValue::from_static("")));
+    response.headers_mut().insert(headers::LOCK, wopi::error::lock_value(lock));
     response
 }
 
 pub(crate) fn saved(save: &PutFileDone) -> Response<Body> {
-    let mut response =
-        json(&wopi::answer::PutFile { last_modified_time: save.last_modified_time.clone() });
+    let mut response = json(&wopi::answer::PutFile { last_modified_time: save.last_modified_time.clone() });
     version(&mut response, save.version);
     response
 }
 
-pub(crate) fn bytes(file: FileBytes) -> Response<Body> {
+/// GetFile's answer; also for bytes that go out by another address (`FileUrl`).
+pub fn bytes(file: FileBytes) -> Response<Body> {
     let status = if file.range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let mut response = respond(status, file.body);
     let fields = response.headers_mut();
@@ -99,7 +98,8 @@ pub(crate) fn with_header(mut response: Response<Body>, name: HeaderName, value:
     response
 }
 
-pub(crate) fn refusal(refusal: &Refusal, request_id: &str) -> Response<Body> {
+/// A refusal as its status, headers and body.
+pub fn refusal(refusal: &Refusal, request_id: &str) -> Response<Body> {
     let status = refusal.error.status();
     let mut response = match refusal.error.body() {
         Some((content_type, body)) => {

@@ -31,11 +31,19 @@ pub struct Limits {
     pub user_info_bytes_max: usize,
     /// How much of the body of a refused request is read, so that the client gets to see the answer.
     pub drain_bytes_max: usize,
+    /// How much of a body is read that an operation has no use for: Collabora sends the whole document with RenameFile,
+    /// and would take a connection that ends early for a failure.
+    pub ignored_body_bytes_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { json_bytes_max: 1 << 20, user_info_bytes_max: 1024, drain_bytes_max: 1 << 20 }
+        Self {
+            json_bytes_max: 1 << 20,
+            user_info_bytes_max: 1024,
+            drain_bytes_max: 1 << 20,
+            ignored_body_bytes_max: 1 << 30,
+        }
     }
 }
 
@@ -94,14 +102,11 @@ impl<H: WopiHost> WopiService<H> {
         let mut asked = Asked { parts: &parts, route: None };
         let result = self.answer(&mut asked, &mut body).await;
         let shared = &*self.shared;
-        let mut response = match result {
-            Ok(response) => response,
-            Err(refusal) => {
-                let response = shared.explain(&asked, &refusal);
-                drain(&mut body, shared.limits.drain_bytes_max).await;
-                response
-            }
+        let (mut response, drain_bytes_max) = match result {
+            Ok(response) => (response, shared.limits.ignored_body_bytes_max),
+            Err(refusal) => (shared.explain(&asked, &refusal), shared.limits.drain_bytes_max),
         };
+        drain(&mut body, drain_bytes_max).await;
         let fields = response.headers_mut();
         fields.insert(headers::SERVER_VERSION, shared.server_version.clone());
         fields.insert(headers::MACHINE_NAME, shared.machine_name.clone());
@@ -116,8 +121,7 @@ impl<H: WopiHost> WopiService<H> {
         asked.route = Some((target, kind));
         let Some((target, kind)) = &asked.route else { return Err(WopiError::Internal.into()) };
         let uri = parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-        let admitted =
-            gate::admit(&shared.host, &shared.public_url, target, *kind, &uri, &parts.headers).await?;
+        let admitted = gate::admit(&shared.host, &shared.public_url, target, *kind, &uri, &parts.headers).await?;
         let by = &admitted.caller;
         match admitted.operation {
             Operation::File(file, operation) => shared.file(by, &file, operation, body).await,
@@ -211,13 +215,10 @@ impl<H: WopiHost> Shared<H> {
             FileOperation::GetLock => render::held(host.get_lock(by, file).await?.as_ref()),
             FileOperation::RefreshLock { lock } => render::done_at(host.refresh_lock(by, file, lock).await?),
             FileOperation::Unlock { lock } => render::done_at(host.unlock(by, file, lock).await?),
-            FileOperation::PutRelativeFile { target, size, conversion, save } => render::json(
-                &host.put_relative_file(by, file, target, size, conversion, save, take(body)).await?,
-            ),
-            FileOperation::RenameFile { name, lock } => {
-                // Collabora sends the whole document with it. What it may be is read later, if at all.
-                render::json(&host.rename_file(by, file, name, lock).await?)
+            FileOperation::PutRelativeFile { target, size, conversion, save } => {
+                render::json(&host.put_relative_file(by, file, target, size, conversion, save, take(body)).await?)
             }
+            FileOperation::RenameFile { name, lock } => render::json(&host.rename_file(by, file, name, lock).await?),
             FileOperation::DeleteFile => {
                 host.delete_file(by, file).await?;
                 render::done()

@@ -1,7 +1,28 @@
 //! What a host says it can do, computed from what it does.
 
-use super::CheckFileInfo;
+use super::{CheckEcosystem, CheckFileInfo};
 use crate::route::{Kind, KindSet};
+
+/// What `SupportsContainers` promises.
+const CONTAINERS: &[Kind] = &[
+    Kind::CheckContainerInfo,
+    Kind::CreateChildContainer,
+    Kind::CreateChildFile,
+    Kind::DeleteContainer,
+    Kind::DeleteFile,
+    Kind::EnumerateAncestors,
+    Kind::ContainerEnumerateAncestors,
+    Kind::EnumerateChildren,
+    Kind::ContainerGetEcosystem,
+    Kind::RenameContainer,
+];
+
+impl CheckEcosystem {
+    /// Sets `SupportsContainers` as CheckFileInfo has it.
+    pub fn announce(&mut self, kinds: KindSet) {
+        self.supports_containers = kinds.has_all(CONTAINERS).then_some(true);
+    }
+}
 
 impl CheckFileInfo {
     /// Sets every flag that promises operations, from the set of operations that the host offers. The same set
@@ -40,18 +61,7 @@ impl CheckFileInfo {
         self.supports_rename = offers(&[Kind::RenameFile]);
         self.supports_delete_file = offers(&[Kind::DeleteFile]);
         self.supports_user_info = offers(&[Kind::PutUserInfo]);
-        self.supports_containers = offers(&[
-            Kind::CheckContainerInfo,
-            Kind::CreateChildContainer,
-            Kind::CreateChildFile,
-            Kind::DeleteContainer,
-            Kind::DeleteFile,
-            Kind::EnumerateAncestors,
-            Kind::ContainerEnumerateAncestors,
-            Kind::EnumerateChildren,
-            Kind::ContainerGetEcosystem,
-            Kind::RenameContainer,
-        ]);
+        self.supports_containers = offers(CONTAINERS);
         self.supports_ecosystem =
             offers(&[Kind::CheckEcosystem, Kind::GetRootContainer, Kind::GetEcosystem, Kind::ContainerGetEcosystem]);
         self.supports_get_file_wopi_src = offers(&[Kind::GetFileWopiSrc]);
