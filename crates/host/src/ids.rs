@@ -16,27 +16,28 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// An id for a new file.
 #[expect(clippy::expect_used, reason = "26 letters and digits are a valid id, and a test says so")]
 pub fn new_file_id(random: &dyn Random) -> FileId {
-    FileId::parse(&mint(random)).expect("minted text is an id")
+    FileId::parse(&new_id(random)).expect("minted text is an id")
 }
 
 /// An id for a new container.
 #[expect(clippy::expect_used, reason = "26 letters and digits are a valid id, and a test says so")]
 pub fn new_container_id(random: &dyn Random) -> ContainerId {
-    ContainerId::parse(&mint(random)).expect("minted text is an id")
+    ContainerId::parse(&new_id(random)).expect("minted text is an id")
 }
 
 /// An id for a new user.
 #[expect(clippy::expect_used, reason = "26 letters and digits are a valid id, and a test says so")]
 pub fn new_user_id(random: &dyn Random) -> UserId {
-    UserId::parse(&mint(random)).expect("minted text is an id")
+    UserId::parse(&new_id(random)).expect("minted text is an id")
 }
 
 /// An id for a new session.
 pub fn new_session_id(random: &dyn Random) -> SessionId {
-    SessionId(mint(random))
+    SessionId(new_id(random))
 }
 
-fn mint(random: &dyn Random) -> String {
+/// The text of an id: [`MINTED_LENGTH`] letters and digits.
+pub fn new_id(random: &dyn Random) -> String {
     let mut bytes = [0; 16];
     random.fill(&mut bytes);
     base32(u128::from_be_bytes(bytes))

@@ -447,6 +447,8 @@ pub enum TokenResource {
     Container(ContainerId),
     /// The ecosystem.
     Ecosystem,
+    /// The bootstrapper, where an organisation's OAuth server hands out our tokens.
+    Bootstrapper,
     /// The bytes of one file by a URL of its own (`FileUrl`).
     FileUrl(FileId),
 }

@@ -10,6 +10,7 @@
 //! Each field stands once, with its documentation and its default ([`section`]); the sample file and the manual are
 //! printed from that. Paths in the file are relative to the file, paths in flags to the current directory.
 
+mod bootstrapper;
 mod clients;
 mod contents;
 mod history;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use bootstrapper::Bootstrapper;
 pub use clients::{Client, ProofRule, Zone};
 pub use contents::Contents;
 pub use history::History;
@@ -56,6 +58,8 @@ pub struct Settings {
     pub contents: Contents,
     /// `[wopi]`
     pub wopi: Wopi,
+    /// `[bootstrapper]`
+    pub bootstrapper: Bootstrapper,
     /// `[limits]`
     pub limits: Limits,
     /// `[history]`
@@ -223,11 +227,11 @@ mod tests {
             ),
             ("[limits]\nbody_bytes_max = \"1 kb\"", "line 2", "is no size"),
             ("[limits]\nbody_bytes_max = -1", "line 2", "is no size"),
-            ("[limits]\nlist_page_max = 0", "line 2", "0 is not between 1 and"),
+            ("[limits]\nsaves_max = 0", "line 2", "0 is not between 1 and"),
             ("[server]\nlissten = 1", "line 2", "unknown field `lissten`"),
             ("[sever]", "line 1", "unknown field `sever`"),
             ("[[client]]\nname = \"a\"", "line 1", "missing field `discovery`"),
-            ("[[client]]\nname = \"A\"\ndiscovery = \"https://x\"", "line 2", "\"A\" is no name"),
+            ("[[client]]\nname = \"a b\"\ndiscovery = \"https://x\"", "line 2", "\"a b\" is no name"),
             ("[[user]]\nname = \"ada\"\nrole = \"boss\"", "line 3", "unknown variant `boss`"),
             ("[server\n", "line 1", ""),
             (

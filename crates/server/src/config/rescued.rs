@@ -10,6 +10,6 @@ section! {
         /// How long they are kept.
         pub keep_for: Span<0, { 3650 * DAY_MS }> = const { Span::ms(30 * DAY_MS) };
         /// How much room they may take together. The oldest ones go first.
-        pub bytes_max: Size<0, { 1 << 50 }> = const { Size::bytes(10 << 30) };
+        pub bytes_max: Size<0, { 1 << 50 }> = const { Size::bytes(4 << 30) };
     }
 }

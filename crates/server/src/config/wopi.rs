@@ -12,8 +12,10 @@ section! {
         pub relative_writes: bool = true;
         /// Offer a second, unsigned URL for the bytes of a file (FileUrl). Some clients load faster through it.
         pub file_url: bool = false;
-        /// Files of up to this size are hashed at once if CheckFileInfo does not know their hash yet, because another
-        /// program wrote them; the hash of larger ones is left out of the answer until they are saved through us.
-        pub hash_at_once_bytes_max: Size<0, { 1 << 40 }> = const { Size::bytes(1 << 20) };
+        /// Files of up to this size are hashed while CheckFileInfo waits, if their hash is not known because another program
+        /// wrote them. Larger ones have no SHA256 in the answer until they are saved through us.
+        pub hash_inline_bytes_max: Size<0, { 1 << 40 }> = const { Size::bytes(256 << 20) };
+        /// Mark users as business users, for whom Microsoft 365 checks a licence before they edit.
+        pub business_users: bool = false;
     }
 }
