@@ -1,0 +1,12 @@
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+//! t
+pub mod config;
+pub mod discovery_source;
+pub mod listen;
+pub mod received_body;
+pub mod serve_lock;
+pub mod serving;
+pub mod signals;
+pub mod system;
+pub mod telemetry;
+pub mod trouble;
