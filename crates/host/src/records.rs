@@ -281,7 +281,7 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
-/// The id of a session: 128 random bits, in lower-case hexadecimal.
+/// The id of a session: 128 random bits, minted by [`crate::ids::new_session_id`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct SessionId(pub String);
 

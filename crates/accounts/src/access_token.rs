@@ -1,0 +1,418 @@
+//! Access tokens: PASETO `v4.local`, because they travel in URLs and end up in other people's logs.
+//!
+//! | part | holds |
+//! |---|---|
+//! | message | session, user, whether it may edit, client, expiry: short JSON, encrypted |
+//! | footer | the id of the key, readable |
+//! | implicit assertion | what the token is for; not sent, so that a token of another file simply does not open |
+//!
+//! Opening one costs a few microseconds and is done for every request. No decision is cached: a token that was good is
+//! opened again, and the registry is asked again.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use lectern_host::ports::{Random, TokenClaims, TokenError, TokenResource, Tokens};
+use lectern_host::records::{SessionId, Timestamp};
+use lectern_host::wopi::UserId;
+use pasetors::token::{Local, UntrustedToken};
+use pasetors::version4::{LocalToken, V4};
+use serde::{Deserialize, Serialize};
+
+use crate::key_file::{self, KeyFileError, KeySet, Stamp};
+
+/// How long an access token is good. Long enough for a working day, so that nobody loses an edit to it.
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60 * 60);
+
+/// Longest token that is opened, in characters. With minted ids and a client's name of 40 characters ours have some 300.
+pub const TOKEN_LENGTH_MAX: usize = 400;
+
+/// How often, at most, the key file is looked at for tokens whose key is known: after this time at the latest a key
+/// that was dropped opens nothing more.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The keys that seal and open access tokens, kept in step with their file.
+///
+/// Another process may rotate the keys (`lectern keys rotate`). A token with an unknown key id, and every sealing, makes
+/// us look at the file (a `stat`, about a microsecond); a known key id does so once a second. The file is read again
+/// only if it changed.
+pub struct TokenKeys {
+    path: PathBuf,
+    loaded: RwLock<Loaded>,
+    looked_at_ms: AtomicI64,
+}
+
+struct Loaded {
+    keys: Arc<KeySet>,
+    stamp: Stamp,
+}
+
+impl TokenKeys {
+    /// The keys in the file at `path`. If there is none, it is made with a fresh key; its directory must exist.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or made, or is damaged.
+    pub fn load_or_create(path: &Path, now: Timestamp, random: &dyn Random) -> Result<Self, KeyFileError> {
+        let (keys, stamp) = key_file::read_or_create(path, now, random)?;
+        match key_file::open_to_others(path) {
+            Ok(0) | Err(_) => {}
+            Ok(bits) => tracing::warn!(
+                path = %path.display(),
+                permissions = format!("{bits:03o}"),
+                "the key file of the access tokens can be reached by other users of this machine; `chmod 600` it"
+            ),
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            loaded: RwLock::new(Loaded { keys: Arc::new(keys), stamp }),
+            looked_at_ms: AtomicI64::new(now.0),
+        })
+    }
+
+    /// Where the keys are.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The permission bits that let other users of the machine at the file; 0 is right.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be looked at.
+    pub fn open_to_others(&self) -> std::io::Result<u32> {
+        key_file::open_to_others(&self.path)
+    }
+
+    fn keys(&self) -> Arc<KeySet> {
+        Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner).keys)
+    }
+
+    /// The keys as they are in the file now. If it cannot be had, those we know go on working.
+    fn keys_now(&self) -> Arc<KeySet> {
+        let known = {
+            let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+            match key_file::look(&self.path) {
+                Ok(stamp) if stamp != loaded.stamp => loaded.stamp,
+                _ => return Arc::clone(&loaded.keys),
+            }
+        };
+        let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        if loaded.stamp == known {
+            match key_file::read(&self.path) {
+                Ok((keys, stamp)) => {
+                    tracing::info!(key.id = keys.sealing().id, "the keys of the access tokens changed");
+                    *loaded = Loaded { keys: Arc::new(keys), stamp };
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the key file of the access tokens changed, but cannot be used; the keys before go on working"
+                    );
+                    // Not again before it changed once more.
+                    if let Ok(stamp) = key_file::look(&self.path) {
+                        loaded.stamp = stamp;
+                    }
+                }
+            }
+        }
+        Arc::clone(&loaded.keys)
+    }
+
+    /// The keys, looked up in the file if that was not done for a second.
+    fn keys_at(&self, now: Timestamp) -> Arc<KeySet> {
+        let looked_at = self.looked_at_ms.load(Ordering::Relaxed);
+        // A clock that was set back is no reason to wait.
+        let due = now.0 < looked_at || now.since(Timestamp(looked_at)) >= LOOK_AGAIN_AFTER;
+        if due && self.looked_at_ms.compare_exchange(looked_at, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.keys_now()
+        } else {
+            self.keys()
+        }
+    }
+}
+
+impl Tokens for TokenKeys {
+    #[expect(clippy::expect_used, reason = "fails only if the system has no randomness; then nothing here is safe")]
+    fn seal(&self, claims: &TokenClaims, resource: &TokenResource) -> String {
+        let keys = self.keys_now();
+        let key = keys.sealing();
+        let message = serde_json::to_vec(&Sealed::from(claims)).expect("strings and numbers are JSON");
+        let footer = Some(key.id.as_bytes());
+        LocalToken::encrypt(&key.secret, &message, footer, Some(assertion(resource).as_bytes()))
+            .expect("the system has randomness")
+    }
+
+    fn open(&self, token: &str, resource: &TokenResource, now: Timestamp) -> Result<TokenClaims, TokenError> {
+        if token.is_empty() {
+            return Err(TokenError::Missing);
+        }
+        if token.len() > TOKEN_LENGTH_MAX {
+            return Err(TokenError::NotOurs);
+        }
+        let token = UntrustedToken::<Local, V4>::try_from(token).map_err(|_| TokenError::NotOurs)?;
+        let key_id = std::str::from_utf8(token.untrusted_footer()).map_err(|_| TokenError::NotOurs)?;
+        let mut keys = self.keys_at(now);
+        if keys.find(key_id).is_none() {
+            keys = self.keys_now();
+        }
+        let key = keys.find(key_id).ok_or(TokenError::NotOurs)?;
+        let opened = LocalToken::decrypt(&key.secret, &token, None, Some(assertion(resource).as_bytes()))
+            .map_err(|_| TokenError::NotOurs)?;
+        let sealed: Sealed<'_> = serde_json::from_str(opened.payload()).map_err(|_| TokenError::NotOurs)?;
+        let claims = sealed.claims().ok_or(TokenError::NotOurs)?;
+        if now < claims.expires_at { Ok(claims) } else { Err(TokenError::Expired) }
+    }
+}
+
+impl fmt::Debug for TokenKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenKeys({})", self.path.display())
+    }
+}
+
+/// The message. Names of one letter, because every character of it costs four thirds in the URL; names at all, so that
+/// a later version can add one.
+#[derive(Serialize, Deserialize)]
+struct Sealed<'a> {
+    /// Session.
+    #[serde(borrow)]
+    s: Cow<'a, str>,
+    /// User.
+    #[serde(borrow)]
+    u: Cow<'a, str>,
+    /// May edit.
+    #[serde(default, skip_serializing_if = "is_false")]
+    e: bool,
+    /// Client.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    c: Option<Cow<'a, str>>,
+    /// Expires, in milliseconds since 1970.
+    x: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl<'a> From<&'a TokenClaims> for Sealed<'a> {
+    fn from(claims: &'a TokenClaims) -> Self {
+        Self {
+            s: Cow::Borrowed(&claims.session.0),
+            u: Cow::Borrowed(claims.user.as_str()),
+            e: claims.may_edit,
+            c: claims.client.as_deref().map(Cow::Borrowed),
+            x: claims.expires_at.0,
+        }
+    }
+}
+
+impl Sealed<'_> {
+    fn claims(self) -> Option<TokenClaims> {
+        Some(TokenClaims {
+            session: SessionId(self.s.into_owned()),
+            user: UserId::parse(&self.u)?,
+            may_edit: self.e,
+            client: self.c.map(Cow::into_owned),
+            expires_at: Timestamp(self.x),
+        })
+    }
+}
+
+/// What ties a token to its resource. Ids have no colon, so no two resources have the same one.
+fn assertion(resource: &TokenResource) -> String {
+    match resource {
+        TokenResource::File(id) => format!("file:{id}"),
+        TokenResource::Container(id) => format!("container:{id}"),
+        TokenResource::Ecosystem => "ecosystem".to_owned(),
+        TokenResource::FileUrl(id) => format!("fileurl:{id}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lectern_host::ids;
+    use lectern_host::wopi::{ContainerId, FileId};
+
+    use super::*;
+    use crate::key_file::{OldKeys, rotate};
+    use crate::testing::Seeded;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    fn path(folder: &tempfile::TempDir) -> PathBuf {
+        folder.path().join("token-keys.json")
+    }
+
+    fn keys(folder: &tempfile::TempDir) -> TokenKeys {
+        TokenKeys::load_or_create(&path(folder), NOW, &Seeded::new(1)).unwrap()
+    }
+
+    fn claims() -> TokenClaims {
+        let random = Seeded::new(2);
+        TokenClaims {
+            session: ids::new_session_id(&random),
+            user: ids::new_user_id(&random),
+            may_edit: true,
+            client: Some("a-client-with-the-longest-name-there-is-".to_owned()),
+            expires_at: NOW.plus(TOKEN_LIFETIME),
+        }
+    }
+
+    fn file(id: &str) -> TokenResource {
+        TokenResource::File(FileId::parse(id).unwrap())
+    }
+
+    fn key_id(token: &str) -> &str {
+        token.rsplit('.').next().unwrap()
+    }
+
+    #[test]
+    fn what_was_sealed_is_opened_and_is_short_and_url_safe() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(&folder);
+        for claims in [claims(), TokenClaims { may_edit: false, client: None, ..claims() }] {
+            let token = keys.seal(&claims, &file("a"));
+            assert_eq!(keys.open(&token, &file("a"), NOW), Ok(claims));
+            assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')), "{token}");
+            assert!(token.len() <= 320, "{} characters, well under {TOKEN_LENGTH_MAX}", token.len());
+        }
+    }
+
+    #[test]
+    fn a_token_opens_for_its_own_resource_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(&folder);
+        let resources = [
+            file("a"),
+            file("b"),
+            TokenResource::FileUrl(FileId::parse("a").unwrap()),
+            TokenResource::Container(ContainerId::parse("a").unwrap()),
+            TokenResource::Ecosystem,
+        ];
+        for made_for in &resources {
+            let token = keys.seal(&claims(), made_for);
+            for used_for in &resources {
+                let expected = if made_for == used_for { Ok(claims()) } else { Err(TokenError::NotOurs) };
+                assert_eq!(keys.open(&token, used_for, NOW), expected, "{made_for:?} used for {used_for:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_is_good_until_the_millisecond_of_its_expiry() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(&folder);
+        let end = claims().expires_at;
+        let token = keys.seal(&claims(), &file("a"));
+        assert_eq!(keys.open(&token, &file("a"), Timestamp(end.0 - 1)), Ok(claims()));
+        assert_eq!(keys.open(&token, &file("a"), end), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_token_that_was_touched_anywhere_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(&folder);
+        let token = keys.seal(&claims(), &file("a"));
+        for at in 0..token.len() {
+            for other in ["A", "B", "_", ".", "é", ""] {
+                let touched = format!("{}{other}{}", &token[..at], &token[at + 1..]);
+                if touched != token {
+                    assert_eq!(keys.open(&touched, &file("a"), NOW), Err(TokenError::NotOurs), "{touched}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn outside_text_is_refused_without_a_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(&folder);
+        assert_eq!(keys.open("", &file("a"), NOW), Err(TokenError::Missing));
+        let long = format!("v4.local.{}", "A".repeat(5000));
+        for text in ["v4.local.", "v4.local..", "v4.local.AAAA.AAAA", "v4.public.AAAA", "x", "....", " ", "\0", &long] {
+            assert_eq!(keys.open(text, &file("a"), NOW), Err(TokenError::NotOurs), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_rotation_by_another_process_is_noticed_at_the_first_token_of_the_new_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let serving = keys(&folder);
+        let before = serving.seal(&claims(), &file("a"));
+
+        rotate(&path(&folder), OldKeys::Keep, NOW, &Seeded::new(3)).unwrap();
+        let command = TokenKeys::load_or_create(&path(&folder), NOW, &Seeded::new(4)).unwrap();
+        let after = command.seal(&claims(), &file("a"));
+        assert_ne!(key_id(&after), key_id(&before));
+
+        // In the same millisecond: nothing was due but for the unknown key id.
+        assert_eq!(serving.open(&after, &file("a"), NOW), Ok(claims()));
+        assert_eq!(serving.open(&before, &file("a"), NOW), Ok(claims()));
+        assert_eq!(key_id(&serving.seal(&claims(), &file("a"))), key_id(&after));
+    }
+
+    #[test]
+    fn a_server_that_only_seals_takes_the_new_key_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let serving = keys(&folder);
+        let before = serving.seal(&claims(), &file("a"));
+        rotate(&path(&folder), OldKeys::Keep, NOW, &Seeded::new(3)).unwrap();
+        assert_ne!(key_id(&serving.seal(&claims(), &file("a"))), key_id(&before));
+    }
+
+    #[test]
+    fn a_dropped_key_opens_nothing_after_a_second() {
+        let folder = tempfile::tempdir().unwrap();
+        let serving = keys(&folder);
+        let token = serving.seal(&claims(), &file("a"));
+        rotate(&path(&folder), OldKeys::Drop, NOW, &Seeded::new(3)).unwrap();
+        assert_eq!(serving.open(&token, &file("a"), NOW.plus(LOOK_AGAIN_AFTER)), Err(TokenError::NotOurs));
+    }
+
+    #[test]
+    fn a_key_file_that_becomes_unusable_does_not_stop_a_running_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let serving = keys(&folder);
+        let token = serving.seal(&claims(), &file("a"));
+        let later = |seconds| NOW.plus(Duration::from_secs(seconds));
+
+        std::fs::write(path(&folder), "damaged").unwrap();
+        assert_eq!(serving.open(&token, &file("a"), later(10)), Ok(claims()));
+        let sealed_meanwhile = serving.seal(&claims(), &file("a"));
+        std::fs::remove_file(path(&folder)).unwrap();
+        assert_eq!(serving.open(&sealed_meanwhile, &file("a"), later(20)), Ok(claims()));
+    }
+
+    #[test]
+    fn the_keys_are_not_in_the_debug_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(&folder);
+        assert_eq!(format!("{keys:?}"), format!("TokenKeys({})", path(&folder).display()));
+    }
+
+    /// `cargo test --release -p lectern-accounts microseconds -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement, not a judgement"]
+    fn microseconds_per_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = keys(&folder);
+        let token = keys.seal(&claims(), &file("a"));
+        let rounds = 20_000_u32;
+        let started = std::time::Instant::now();
+        for _ in 0..rounds {
+            std::hint::black_box(keys.open(std::hint::black_box(&token), &file("a"), NOW).unwrap());
+        }
+        let opening = started.elapsed() / rounds;
+        let started = std::time::Instant::now();
+        for _ in 0..rounds {
+            std::hint::black_box(keys.seal(&claims(), &file("a")));
+        }
+        println!("open {opening:?}, seal {:?}, {} characters", started.elapsed() / rounds, token.len());
+    }
+}
