@@ -10,7 +10,7 @@ use crate::records::{ContainerRecord, FileRecord, User};
 /// What a caller was let in to. The record is as fresh as the gate; it spares the first load.
 #[derive(Clone, Debug)]
 pub(crate) enum Admission {
-    File(FileRecord),
+    File(Box<FileRecord>),
     Container(ContainerRecord),
     Elsewhere,
 }

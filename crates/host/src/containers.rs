@@ -19,7 +19,7 @@ use crate::ports::{Page, RegistryError, TokenClaims, TokenResource, TreeError};
 use crate::records::{ContainerRecord, FileRecord, Revision, Timestamp};
 
 /// How many records are read at once while everything in a container is listed.
-pub const LIST_PAGE: usize = 1000;
+pub(crate) const LIST_PAGE: usize = 1000;
 
 impl Host {
     /// A container's address with a token for it.

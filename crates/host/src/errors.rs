@@ -66,7 +66,7 @@ pub fn tree(doing: &str, error: &TreeError) -> Refusal {
             },
             because,
         ),
-        TreeError::Full(_) => busy(because),
+        TreeError::Full(_) | TreeError::Unavailable(_) => busy(because),
         TreeError::Failed(_) => Refusal::internal(because),
     }
 }

@@ -27,12 +27,6 @@ use crate::saving::{self, Staged};
 /// A type of activity that is taken (protocol/files.md 12).
 const ACTIVITY_COMMENT: &str = "comment";
 
-/// `Status` of an activity: taken.
-const ACTIVITY_ACCEPTED: u32 = 0;
-
-/// `Status` of an activity: of no type that we know.
-const ACTIVITY_UNSUPPORTED: u32 = 3;
-
 /// How many activities of one request are looked at.
 const ACTIVITIES_MAX: usize = 1000;
 
@@ -58,7 +52,7 @@ impl Host {
             user_id: by.user.id.as_str().to_owned(),
             version: record.version.to_string(),
             file_extension: Some(record.name.extension().to_owned()).filter(|extension| !extension.is_empty()),
-            file_name_max_length: Some(i64::try_from(naming::stem_length_max(&record.name)).unwrap_or(i64::MAX)),
+            file_name_max_length: u32::try_from(naming::stem_length_max(&record.name)).ok(),
             last_modified_time: Some(wopi::answer::last_modified_time(record.content.modified_at.0)),
             sha256: record.content.sha256.map(|sha256| STANDARD.encode(sha256)),
             user_friendly_name: Some(by.user.display_name.clone()),
@@ -595,7 +589,7 @@ impl Host {
         match registry.file_named(container, name).await {
             Ok(record) => {
                 return match self.current(&record).await {
-                    Ok(now) if now.name == *name && now.container == *container => Ok(Some(NameHolder::File(now))),
+                    Ok(now) if now.name == *name && now.container == *container => Ok(Some(NameHolder::File(Box::new(now)))),
                     Ok(_) => Ok(None),
                     Err(Refusal { error: WopiError::NotFound, .. }) => Ok(None),
                     Err(refusal) => Err(refusal),
@@ -616,7 +610,7 @@ impl Host {
             Some(_) => {
                 self.reconcile(container).await?;
                 match registry.file_named(container, name).await {
-                    Ok(record) => Ok(Some(NameHolder::File(record))),
+                    Ok(record) => Ok(Some(NameHolder::File(Box::new(record)))),
                     Err(_) => Ok(Some(NameHolder::Container)),
                 }
             }
@@ -687,7 +681,7 @@ impl Host {
             }
             answers.push(ActivityResponse {
                 id: activity.id.clone().unwrap_or_default(),
-                status: if known { ACTIVITY_ACCEPTED } else { ACTIVITY_UNSUPPORTED },
+                status: if known { ActivityResponse::ACCEPTED } else { ActivityResponse::UNSUPPORTED_TYPE },
             });
         }
         if !kept.is_empty() {
@@ -735,7 +729,7 @@ pub(crate) fn page_mode(kind: ShareUrlType) -> PageMode {
 
 /// Who has a name.
 pub(crate) enum NameHolder {
-    File(FileRecord),
+    File(Box<FileRecord>),
     Container,
 }
 

@@ -141,7 +141,7 @@ impl Host {
     pub async fn file_by_url(&self, id: &FileId, token: &str, range: Option<ByteRange>) -> Result<FileBytes, Refusal> {
         let opened = self.ports.tokens.open(token, &TokenResource::FileUrl(id.clone()), self.now());
         let mut caller = self.recognize(opened).await?;
-        caller.admission = Admission::File(self.file(id).await?);
+        caller.admission = Admission::File(Box::new(self.file(id).await?));
         self.get_file(&caller, u64::MAX, range).await
     }
 
@@ -218,7 +218,7 @@ impl WopiHost for Front {
             refusal
         })?;
         caller.admission = match target {
-            Target::File(id) => Admission::File(host.file(id).await?),
+            Target::File(id) => Admission::File(Box::new(host.file(id).await?)),
             Target::Container(id) | Target::Folder(id) => {
                 let record = host.ports.registry.container(id).await;
                 Admission::Container(record.map_err(|e| errors::registry("reading the container", &e))?)

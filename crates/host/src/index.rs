@@ -441,7 +441,7 @@ impl Host {
                         Some(first) => {
                             tokio::time::sleep(HINT_GATHER).await;
                             let mut paths = BTreeSet::from([first]);
-                            while let Some(Ok(path)) = hints.as_mut().map(|receiver| receiver.try_recv()) {
+                            while let Some(Ok(path)) = hints.as_mut().map(tokio::sync::mpsc::Receiver::try_recv) {
                                 paths.insert(path);
                             }
                             self.follow(paths).await;

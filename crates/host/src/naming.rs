@@ -61,7 +61,8 @@ pub fn legal(name: &FileName) -> Result<(), Objection> {
 /// cut or empty name ends in.
 pub fn legalize(text: &str, extension: &str) -> FileName {
     let extension = clean(extension);
-    let extension = if extension.len() > 1 && extension.len() <= 32 { extension.as_str() } else { "" };
+    let extension = extension.trim_end_matches(['.', ' ']);
+    let extension = if extension.len() > 1 && extension.len() <= 32 { extension } else { "" };
     let cleaned = clean(text);
     let cleaned = cleaned.trim_start_matches(['.', '~', '$', ' ']).trim_end_matches(['.', ' ']);
     let stem = cleaned.strip_suffix(extension).unwrap_or(cleaned).trim_end_matches(['.', ' ']);

@@ -257,6 +257,9 @@ pub enum TreeError {
     /// No space is left.
     #[error("no space left")]
     Full(#[source] BoxError),
+    /// Passing trouble; worth another try.
+    #[error("the folder is not available")]
+    Unavailable(#[source] BoxError),
     /// Anything else.
     #[error("the folder failed")]
     Failed(#[source] BoxError),
@@ -363,6 +366,8 @@ pub trait Registry: Display + Debug + Send + Sync + 'static {
     /// Files that have versions, from `after` on, at most `limit`: the sweeper's walk.
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>, RegistryError>;
 
+    /// Files that were deleted before `at`, at most `limit`.
+    async fn files_deleted_before(&self, at: Timestamp, limit: usize) -> Result<Vec<FileRecord>, RegistryError>;
     /// Keeps activities.
     async fn add_activities(&self, activities: &[Activity]) -> Result<(), RegistryError>;
     /// The activities of a file, latest first, at most `limit`.

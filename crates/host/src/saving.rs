@@ -85,14 +85,15 @@ pub fn save(
         // Collabora saves untouched documents when they are closed: no history, no new time (protocol/clients.md 9).
         return None;
     }
+    // The clock may stand still or go back between two saves; the time of a file must not.
+    let modified_at = ModifiedAt::from(now).max(ModifiedAt(record.content.modified_at.0 + 1));
     let old = std::mem::replace(
         &mut record.content,
         Content {
             id: staged.id,
             size: staged.stored.size,
             sha256: Some(staged.stored.sha256),
-            // The clock may stand still or go back between two saves; the time of a file must not.
-            modified_at: ModifiedAt::from(now).max(ModifiedAt(record.content.modified_at.0 + 1)),
+            modified_at,
             saved_by: Some(by.clone()),
             editors: facts.editors.clone(),
             autosave: facts.autosave,

@@ -9,6 +9,7 @@ use wopi_service::Refusal;
 
 use crate::errors;
 use crate::host::Host;
+use crate::ports::RegistryError;
 use crate::records::{ContentId, RescuedSave, Timestamp, VersionEntry};
 
 /// How often the background work sweeps.
@@ -28,6 +29,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// What one sweep removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SweepSummary {
+    /// Deleted files forgotten.
+    pub files: usize,
     /// Versions taken out of histories.
     pub versions: usize,
     /// Refused saves forgotten.
@@ -81,6 +84,10 @@ pub fn outlived(saves: &[RescuedSave], kept: Duration, bytes_max: u64, now: Time
     out
 }
 
+fn before(now: Timestamp, span: Duration) -> Timestamp {
+    Timestamp(now.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+}
+
 impl Host {
     /// Removes what may go.
     ///
@@ -103,6 +110,7 @@ impl Host {
                 _ => break,
             }
         }
+        summary.files = self.forget_deleted(before(now, self.settings.deleted_kept)).await?;
         let saves = registry.rescued(None).await.map_err(|e| errors::registry("listing refused saves", &e))?;
         let out = outlived(&saves, self.settings.rescued_kept, self.settings.rescued_bytes_max, now);
         if !out.is_empty() {
@@ -110,8 +118,7 @@ impl Host {
             let removed = registry.remove_rescued(&out).await;
             removed.map_err(|e| errors::registry("forgetting refused saves", &e))?;
         }
-        let cutoff = Timestamp(now.0.saturating_sub(i64::try_from(SESSIONS_KEPT.as_millis()).unwrap_or(i64::MAX)));
-        let pruned = registry.prune_sessions(cutoff).await;
+        let pruned = registry.prune_sessions(before(now, SESSIONS_KEPT)).await;
         summary.sessions = pruned.map_err(|e| errors::registry("forgetting sessions", &e))?;
         summary.contents = self.remove_orphans(now).await?;
         Ok(summary)
@@ -120,22 +127,36 @@ impl Host {
     async fn thin(&self, file: &FileId, now: Timestamp) -> Result<usize, Refusal> {
         let registry = &self.ports.registry;
         let versions = registry.versions(file).await.map_err(|e| errors::registry("reading a history", &e))?;
-        // A file that was deleted long ago takes its history with it.
-        let deleted_long_ago = match registry.file(file).await {
-            Ok(record) => {
-                record.deleted_at.is_some_and(|at| now.since(at) > self.settings.deleted_kept).then_some(record)
-            }
-            Err(_) => None,
-        };
-        let out = match &deleted_long_ago {
-            Some(_) => versions.iter().map(|entry| entry.version).collect(),
-            None => thinned(&versions, self.settings.versions_kept, self.settings.versions_daily_kept, now),
-        };
+        let out = thinned(&versions, self.settings.versions_kept, self.settings.versions_daily_kept, now);
         if !out.is_empty() {
             let removed = registry.remove_versions(file, &out).await;
             removed.map_err(|e| errors::registry("thinning a history", &e))?;
         }
         Ok(out.len())
+    }
+
+    /// Forgets, with their histories, files that were deleted long ago.
+    async fn forget_deleted(&self, at: Timestamp) -> Result<usize, Refusal> {
+        let registry = &self.ports.registry;
+        let mut forgotten = 0;
+        loop {
+            let files = registry.files_deleted_before(at, STEP).await;
+            let files = files.map_err(|e| errors::registry("listing deleted files", &e))?;
+            let mut progress = false;
+            for file in &files {
+                match registry.remove_file(&file.id, file.revision).await {
+                    Ok(()) => {
+                        forgotten += 1;
+                        progress = true;
+                    }
+                    Err(RegistryError::Conflict | RegistryError::NotFound) => {}
+                    Err(error) => return Err(errors::registry("forgetting a deleted file", &error)),
+                }
+            }
+            if !progress {
+                return Ok(forgotten);
+            }
+        }
     }
 
     async fn remove_orphans(&self, now: Timestamp) -> Result<usize, Refusal> {
