@@ -147,10 +147,11 @@ impl Watching {
         } else {
             self.forget(absolute);
         }
-        let explained = match &now {
-            Ok(now) => inner.own.explain(&path, now.as_ref().map(|entry| &entry.fingerprint)),
-            Err(_) => false,
-        };
+        // Once more, because a change of ours may have happened between the look and the question.
+        let explained = [now, inner.look(&path)]
+            .iter()
+            .flatten()
+            .any(|now| inner.own.explain(&path, now.as_ref().map(|entry| &entry.fingerprint)));
         if !explained {
             self.changed.insert(container);
         }

@@ -323,7 +323,8 @@ fn sync_all(directories: &[&Path]) -> std::io::Result<()> {
 
 /// The lock that the first process here holds as long as it lives; `None` if another one has it.
 fn first_here(place: &Path) -> std::io::Result<Option<OwnedFd>> {
-    let how = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    // Not for writing: a file open for that would keep the file system from being made read-only.
+    let how = OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = rustix::fs::open(place.join("in-use"), how, Mode::RUSR | Mode::WUSR)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),

@@ -90,7 +90,7 @@ impl Inner {
     ) -> Result<Option<Fingerprint>, TreeError> {
         let spot = self.new_spot(path)?;
         let _held = self.hold(path);
-        self.own.changed(path, Some(*staged));
+        let _change = self.own.change(path, Some(*staged));
         let ready = publishing_name(content, staged);
         for _ in 0..ATTEMPTS_MAX {
             let step = match replaces {
@@ -369,7 +369,7 @@ impl Inner {
         if !spot.find(self)?.is_some_and(|live| live.is(seen)) {
             return Ok(());
         }
-        self.own.changed(path, None);
+        let _change = self.own.change(path, None);
         let name = content.to_string();
         if self.kept_status(content)?.is_some_and(|kept| kept.is(seen)) {
             // Linked already by a try that was broken off.
@@ -407,8 +407,7 @@ impl Inner {
             (None, Some(there)) if there.is(seen) => return Ok(()),
             (None, _) => return Err(TreeError::NotFound),
             (Some(here), Some(there)) if there.is(seen) && from != to => {
-                self.own.changed(from, None);
-                self.own.changed(to, Some(there.fingerprint));
+                let _changes = [self.own.change(from, None), self.own.change(to, Some(there.fingerprint))];
                 if here.links == 1 {
                     // One name that this file system spells in two ways, such as with other letter case.
                     return rustix::fs::renameat(&old.directory, old.name, &new.directory, new.name).map_err(failed);
@@ -422,11 +421,9 @@ impl Inner {
             }
             (Some(_), Some(there)) if there.is(seen) => return Ok(()),
             (Some(_), Some(_)) => return Err(TreeError::NameTaken),
-            (Some(here), None) => {
-                self.own.changed(from, None);
-                self.own.changed(to, Some(here.fingerprint));
-            }
+            (Some(_), None) => {}
         }
+        let _changes = [self.own.change(from, None), self.own.change(to, here.map(|here| here.fingerprint))];
         self.able.rename(&old.directory, old.name, &new.directory, new.name).map_err(failed)?;
         if new.find(self)?.is_some_and(|moved| !moved.is(seen)) {
             // Another program had put its own file there at the last moment.
@@ -444,7 +441,7 @@ impl Inner {
         let mode = Mode::RWXU | Mode::RWXG | Mode::RWXO;
         rustix::fs::mkdirat(&spot.directory, spot.name, mode).map_err(failed)?;
         let made = spot.find(self)?.filter(Status::is_directory).ok_or(TreeError::NotFound)?;
-        self.own.changed(path, Some(made.fingerprint));
+        let _change = self.own.change(path, Some(made.fingerprint));
         self.sync(container_of(path))?;
         Ok(made)
     }
@@ -456,8 +453,7 @@ impl Inner {
         let here = old.find(self)?.filter(|here| here.is_directory() && !self.is_state(here));
         let here = here.ok_or(TreeError::NotFound)?;
         let failed = |e| naming_failed("rename a container", self.path(from), e);
-        self.own.changed(from, None);
-        self.own.changed(to, Some(here.fingerprint));
+        let _changes = [self.own.change(from, None), self.own.change(to, Some(here.fingerprint))];
         match self.able.rename_directory(&old.directory, old.name, &new.directory, new.name) {
             Ok(()) => {}
             // One name that this file system spells in two ways.
@@ -481,7 +477,7 @@ impl Inner {
         if self.is_state(&here.ok_or(TreeError::NotFound)?) {
             return Err(TreeError::NotFound);
         }
-        self.own.changed(path, None);
+        let _change = self.own.change(path, None);
         match rustix::fs::unlinkat(&spot.directory, spot.name, AtFlags::REMOVEDIR) {
             Ok(()) => self.sync(container_of(path)),
             // POSIX allows either.
