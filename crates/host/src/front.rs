@@ -202,11 +202,10 @@ impl WopiHost for Front {
 
     fn proof_keys_are_stale(&self, credential: &Credential) {
         let client = match credential.client() {
-            Who::Named(client) => client.map(str::to_owned),
+            Who::Named(client) => client,
             Who::Unknown => None,
         };
-        let clients = Arc::clone(&self.host.ports.clients);
-        tokio::spawn(async move { clients.refresh_after_proof_trouble(client.as_deref()).await });
+        self.host.ports.clients.refresh_soon(client);
     }
 
     async fn authenticate(&self, credential: Credential, target: &Target, kind: Kind) -> Answer<Caller> {
