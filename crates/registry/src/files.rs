@@ -1,7 +1,7 @@
 //! The statements for files.
 
 use lectern_host::ports::Page;
-use lectern_host::records::{ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, VersionEntry};
+use lectern_host::records::{ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry};
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
@@ -35,6 +35,7 @@ const IN_CONTAINER: &str = select!(
     "WHERE n.container_id = $1 AND n.name > $2 AND n.kind = 'file' ORDER BY n.name LIMIT $3"
 );
 const PENDING: &str = select!("FROM files f WHERE f.pending IS NOT NULL ORDER BY f.id");
+const DELETED_BEFORE: &str = select!("FROM files f WHERE f.deleted_at < $1 ORDER BY f.deleted_at LIMIT $2");
 const COUNT: &str = "SELECT count(*) FROM names WHERE kind = 'file'";
 const PLACE: &str = "SELECT container_id, name, deleted_at, revision FROM files WHERE id = $1";
 const EXISTS: &str = "SELECT 1 FROM files WHERE id = $1";
@@ -143,6 +144,10 @@ pub(crate) fn in_container(
 
 pub(crate) fn pending_ones(connection: &Connection) -> Result<Vec<FileRecord>, Error> {
     list(connection, PENDING, [])
+}
+
+pub(crate) fn deleted_before(connection: &Connection, at: Timestamp, limit: usize) -> Result<Vec<FileRecord>, Error> {
+    list(connection, DELETED_BEFORE, params![at.0, names::limit(limit)])
 }
 
 pub(crate) fn count(connection: &Connection) -> Result<u64, Error> {

@@ -1,6 +1,6 @@
 //! The statements for versions, for rescued saves, and for what still points to a content.
 
-use lectern_host::records::{ContentId, RescuedSave, VersionEntry};
+use lectern_host::records::{Activity, ContentId, RescuedSave, VersionEntry};
 use lectern_host::wopi::{FileId, ItemVersion, UserId};
 use rusqlite::{Connection, Row, params};
 
@@ -30,6 +30,12 @@ const RESCUED: &str = "SELECT content_id, file_id, file_name, user_id, client, s
 const RESCUED_OF: &str = "SELECT content_id, file_id, file_name, user_id, client, size, sha256, reason, rescued_at \
      FROM rescued WHERE user_id = $1 ORDER BY rescued_at DESC, content_id DESC";
 const REMOVE_RESCUED: &str = "DELETE FROM rescued WHERE content_id = $1";
+
+const ADD_ACTIVITY: &str =
+    "INSERT INTO activities (file_id, user_id, reported_at, activity) VALUES ($1, $2, $3, $4)";
+const ACTIVITIES: &str = "SELECT file_id, user_id, reported_at, activity FROM activities WHERE file_id = $1 \
+     ORDER BY reported_at DESC, id DESC LIMIT $2";
+const REMOVE_ACTIVITIES: &str = "DELETE FROM activities WHERE file_id = $1";
 
 const POINTED_TO: &str = "SELECT EXISTS (SELECT 1 FROM files WHERE content_id = $1) \
      OR EXISTS (SELECT 1 FROM files WHERE pending_content_id = $1) \
@@ -99,8 +105,10 @@ pub(crate) fn remove_versions(connection: &Connection, file: &FileId, versions: 
     Ok(())
 }
 
+/// Forgets what hangs on a file.
 pub(crate) fn remove_all_versions(connection: &Connection, file: &FileId) -> Result<(), Error> {
     prepared(connection, REMOVE_VERSIONS)?.execute([file.as_str()])?;
+    prepared(connection, REMOVE_ACTIVITIES)?.execute([file.as_str()])?;
     Ok(())
 }
 
@@ -148,6 +156,23 @@ pub(crate) fn remove_rescued(connection: &Connection, contents: &[ContentId]) ->
         statement.execute([content.0.as_slice()])?;
     }
     Ok(())
+}
+
+pub(crate) fn add_activities(connection: &Connection, activities: &[Activity]) -> Result<(), Error> {
+    let mut statement = prepared(connection, ADD_ACTIVITY)?;
+    for Activity { file, by, at, json } in activities {
+        statement.execute(params![file.as_str(), by.as_str(), at.0, json])?;
+    }
+    Ok(())
+}
+
+pub(crate) fn activities(connection: &Connection, file: &FileId, limit: usize) -> Result<Vec<Activity>, Error> {
+    let mut statement = prepared(connection, ACTIVITIES)?;
+    let activities = statement.query_map(params![file.as_str(), sql_limit(limit)], |row| {
+        let mut fields = Fields::of(row);
+        Ok(Activity { file: fields.parsed()?, by: fields.parsed()?, at: fields.at()?, json: fields.parsed()? })
+    })?;
+    Ok(activities.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn unreferenced(connection: &Connection, contents: &[ContentId]) -> Result<Vec<ContentId>, Error> {

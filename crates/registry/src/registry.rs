@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lectern_host::ports::{CONTAINER_DEPTH_MAX, FileCommit, Page, Registry, RegistryError};
 use lectern_host::records::{
-    ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session, SessionId,
+    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session, SessionId,
     Timestamp, User, VersionEntry,
 };
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
@@ -350,6 +350,20 @@ impl Registry for SqliteRegistry {
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>> {
         let after = after.cloned();
         self.read(move |connection| history::files_with_versions(connection, after.as_ref(), limit)).await
+    }
+
+    async fn files_deleted_before(&self, at: Timestamp, limit: usize) -> Result<Vec<FileRecord>> {
+        self.read(move |connection| files::deleted_before(connection, at, limit)).await
+    }
+
+    async fn add_activities(&self, activities: &[Activity]) -> Result<()> {
+        let activities = activities.to_vec();
+        self.write(Extent::Several, move |connection, _| history::add_activities(connection, &activities)).await
+    }
+
+    async fn activities(&self, file: &FileId, limit: usize) -> Result<Vec<Activity>> {
+        let file = file.clone();
+        self.read(move |connection| history::activities(connection, &file, limit)).await
     }
 
     async fn root(&self) -> Result<ContainerRecord> {

@@ -174,7 +174,7 @@ pub async fn rescued_saves_are_listed_latest_first_of_everybody_or_of_one(regist
     let sizes = |saves: Vec<RescuedSave>| saves.into_iter().map(|save| save.size).collect::<Vec<_>>();
     assert_eq!(sizes(registry.rescued(None).await.unwrap()), [4, 2, 3, 1]);
     assert_eq!(sizes(registry.rescued(Some(&user_id("alice"))).await.unwrap()), [4, 3, 1]);
-    assert_eq!(sizes(registry.rescued(Some(&user_id("carol"))).await.unwrap()), []);
+    assert_eq!(sizes(registry.rescued(Some(&user_id("carol"))).await.unwrap()), Vec::<u64>::new());
 }
 
 /// Rescued saves are forgotten; unknown ones are success.

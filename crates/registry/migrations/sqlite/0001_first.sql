@@ -70,6 +70,7 @@ CREATE TABLE files (
 CREATE INDEX files_by_inode ON files (seen_inode) WHERE seen_inode IS NOT NULL;
 CREATE INDEX files_by_content ON files (content_id);
 CREATE INDEX files_by_pending_content ON files (pending_content_id) WHERE pending_content_id IS NOT NULL;
+CREATE INDEX files_deleted ON files (deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX files_pending ON files (pending) WHERE pending IS NOT NULL;
 
 CREATE TABLE versions (
@@ -100,6 +101,16 @@ CREATE TABLE rescued (
     rescued_at BIGINT NOT NULL
 );
 CREATE INDEX rescued_by_user ON rescued (user_id, rescued_at);
+
+-- What clients report about documents (AddActivities), as JSON.
+CREATE TABLE activities (
+    id          INTEGER PRIMARY KEY, -- PostgreSQL: BIGINT GENERATED ALWAYS AS IDENTITY
+    file_id     TEXT   NOT NULL,
+    user_id     TEXT   NOT NULL,
+    reported_at BIGINT NOT NULL,
+    activity    TEXT   NOT NULL
+);
+CREATE INDEX activities_by_file ON activities (file_id, reported_at);
 
 CREATE TABLE users (
     id           TEXT   NOT NULL PRIMARY KEY,
