@@ -1,9 +1,9 @@
 //! What can be done to a container, and what the ecosystem and the bootstrapper answer.
 
 use wopi::answer::{
-    AccessTokenInfo, Bootstrap, BootstrapGetFileWopiSrc, BootstrapGetRootContainer, BootstrapInfo, GetFileWopiSrc, CheckContainerInfo, ChildFile, ContainerPointer,
-    CreateChildContainer, CreateChildFile, EnumerateChildren, GetNewAccessToken,
-    RenameContainer, GetRootContainer, ShareUrl,
+    AccessTokenInfo, Bootstrap, BootstrapGetFileWopiSrc, BootstrapGetRootContainer, BootstrapInfo, CheckContainerInfo,
+    ChildFile, ContainerPointer, CreateChildContainer, CreateChildFile, EnumerateChildren, GetFileWopiSrc,
+    GetNewAccessToken, GetRootContainer, RenameContainer, ShareUrl,
 };
 use wopi::operation::{RelativeTarget, RequestedName, ShareUrlType};
 use wopi::{ContainerId, FileName, WopiError};
@@ -360,7 +360,11 @@ impl Host {
     }
 
     /// Bootstrap and GetFileWopiSrc in one.
-    pub(crate) async fn bootstrap_file(&self, by: &Caller, native_name: &str) -> Result<BootstrapGetFileWopiSrc, Refusal> {
+    pub(crate) async fn bootstrap_file(
+        &self,
+        by: &Caller,
+        native_name: &str,
+    ) -> Result<BootstrapGetFileWopiSrc, Refusal> {
         let wopi_src_info = self.file_wopi_src(&self.with_fresh_claims(by), native_name).await?;
         Ok(BootstrapGetFileWopiSrc { bootstrap: self.bootstrap(by).bootstrap, wopi_src_info })
     }

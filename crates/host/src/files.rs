@@ -5,8 +5,8 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use wopi::answer::{
-    AddActivities, AddActivitiesRequest, ActivityResponse, ContainerPointer, CheckFileInfo, EnumerateAncestors,
-    PutRelativeFile, RenameFile, ShareUrl, GetEcosystem,
+    ActivityResponse, AddActivities, AddActivitiesRequest, CheckFileInfo, ContainerPointer, EnumerateAncestors,
+    GetEcosystem, PutRelativeFile, RenameFile, ShareUrl,
 };
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType, Suggestion};
 use wopi::{ContainerId, FileName, ItemVersion, LockId, WopiError};
@@ -41,10 +41,9 @@ impl Host {
         let container = self.ports.registry.container(&record.container).await;
         let container = container.map_err(|e| errors::registry("reading the container", &e))?;
         let links = &self.links;
-        let file_url = self
-            .settings
-            .file_url
-            .then(|| links.file_url(&record.id, &self.derived_token(&by.claims, &TokenResource::FileUrl(record.id.clone()))));
+        let file_url = self.settings.file_url.then(|| {
+            links.file_url(&record.id, &self.derived_token(&by.claims, &TokenResource::FileUrl(record.id.clone())))
+        });
         Ok(CheckFileInfo {
             base_file_name: record.name.as_str().to_owned(),
             owner_id: record.owner.as_str().to_owned(),
@@ -144,10 +143,8 @@ impl Host {
         new: &LockId,
     ) -> Result<ItemVersion, Refusal> {
         let holder = Self::holder(by);
-        self.relock(by, by.file()?, |held, now| {
-            locks::unlock_and_relock(held, old, new.clone(), holder.clone(), now)
-        })
-        .await
+        self.relock(by, by.file()?, |held, now| locks::unlock_and_relock(held, old, new.clone(), holder.clone(), now))
+            .await
     }
 
     /// RefreshLock.
@@ -177,10 +174,11 @@ impl Host {
         body: Body,
     ) -> Result<PutFileDone, Refusal> {
         let staged = self.stage(body).await?;
-        match self.save(by, by.file()?, &staged, facts, |record, now| {
-            saving::may_save(record, lock, facts, now).map_err(Refusal::from)
-        })
-        .await
+        match self
+            .save(by, by.file()?, &staged, facts, |record, now| {
+                saving::may_save(record, lock, facts, now).map_err(Refusal::from)
+            })
+            .await
         {
             Ok(record) => Ok(PutFileDone {
                 version: record.version,
@@ -199,9 +197,10 @@ impl Host {
         let stored = stored.map_err(|error| {
             let refusal = errors::contents("storing the body", &error);
             match error {
-                ContentsError::TooLarge { limit } => {
-                    Refusal::new(refusal.error, format!("the body is larger than {limit} bytes (limits.body_bytes_max)"))
-                }
+                ContentsError::TooLarge { limit } => Refusal::new(
+                    refusal.error,
+                    format!("the body is larger than {limit} bytes (limits.body_bytes_max)"),
+                ),
                 _ => refusal,
             }
         })?;
@@ -291,10 +290,9 @@ impl Host {
     ) -> Result<PutRelativeFile, Refusal> {
         let source = by.file()?;
         let target = match target {
-            RelativeTarget::Suggested(Suggestion::Extension(extension)) => NewName::Near(naming::legalize(
-                &format!("{}{extension}", source.name.stem()),
-                extension,
-            )),
+            RelativeTarget::Suggested(Suggestion::Extension(extension)) => {
+                NewName::Near(naming::legalize(&format!("{}{extension}", source.name.stem()), extension))
+            }
             other => NewName::of(other, source.name.extension()),
         };
         // A name that cannot be had is refused before the bytes come.
@@ -589,7 +587,9 @@ impl Host {
         match registry.file_named(container, name).await {
             Ok(record) => {
                 return match self.current(&record).await {
-                    Ok(now) if now.name == *name && now.container == *container => Ok(Some(NameHolder::File(Box::new(now)))),
+                    Ok(now) if now.name == *name && now.container == *container => {
+                        Ok(Some(NameHolder::File(Box::new(now))))
+                    }
                     Ok(_) => Ok(None),
                     Err(Refusal { error: WopiError::NotFound, .. }) => Ok(None),
                     Err(refusal) => Err(refusal),
@@ -705,7 +705,10 @@ impl Host {
             }
             let record = self.ports.registry.container(&id).await;
             let record = record.map_err(|e| errors::registry("reading the container", &e))?;
-            found.push(ContainerPointer { name: record.name.as_str().to_owned(), url: self.container_url(by, &record.id) });
+            found.push(ContainerPointer {
+                name: record.name.as_str().to_owned(),
+                url: self.container_url(by, &record.id),
+            });
             at = record.parent;
         }
         found.reverse();

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use wopi::answer::{
-    AddActivities, AddActivitiesRequest, Bootstrap, CheckContainerInfo, CheckEcosystem, CheckFileInfo,
-    CreateChildContainer, CreateChildFile, EnumerateAncestors, EnumerateChildren,
-    GetNewAccessToken, PutRelativeFile, RenameContainer, RenameFile, GetRootContainer,
-    ShareUrl, GetEcosystem, GetFileWopiSrc, BootstrapGetFileWopiSrc, BootstrapGetRootContainer,
+    AddActivities, AddActivitiesRequest, Bootstrap, BootstrapGetFileWopiSrc, BootstrapGetRootContainer,
+    CheckContainerInfo, CheckEcosystem, CheckFileInfo, CreateChildContainer, CreateChildFile, EnumerateAncestors,
+    EnumerateChildren, GetEcosystem, GetFileWopiSrc, GetNewAccessToken, GetRootContainer, PutRelativeFile,
+    RenameContainer, RenameFile, ShareUrl,
 };
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType};
 use wopi::proof::ProofRule;
@@ -227,8 +227,7 @@ impl WopiHost for Front {
         let needs = kind.needs();
         if !caller.rights.allow(needs) {
             // `UserCanNotWriteRelative` promises a 501 (protocol/files.md 10).
-            let error =
-                if needs == Permission::WriteRelative { WopiError::NotSupported } else { WopiError::NotFound };
+            let error = if needs == Permission::WriteRelative { WopiError::NotSupported } else { WopiError::NotFound };
             return Err(Refusal::new(
                 error,
                 format!("the user {} or the token may not do this: {needs:?}", caller.user.name),
@@ -345,12 +344,7 @@ impl WopiHost for Front {
         self.host.create_child_container(by, &target).await
     }
 
-    async fn create_child_file(
-        &self,
-        by: &Caller,
-        _: &ContainerId,
-        target: RelativeTarget,
-    ) -> Answer<CreateChildFile> {
+    async fn create_child_file(&self, by: &Caller, _: &ContainerId, target: RelativeTarget) -> Answer<CreateChildFile> {
         self.host.create_child_file(by, &target).await
     }
 
@@ -358,12 +352,7 @@ impl WopiHost for Front {
         self.host.delete_container(by).await
     }
 
-    async fn rename_container(
-        &self,
-        by: &Caller,
-        _: &ContainerId,
-        name: RequestedName,
-    ) -> Answer<RenameContainer> {
+    async fn rename_container(&self, by: &Caller, _: &ContainerId, name: RequestedName) -> Answer<RenameContainer> {
         self.host.rename_container(by, &name).await
     }
 

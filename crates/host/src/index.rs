@@ -22,7 +22,7 @@ use crate::errors;
 use crate::host::Host;
 use crate::locks;
 use crate::ports::{FileCommit, RegistryError, Tree, TreeEntry, TreePath};
-use crate::records::{Content, ContainerRecord, FileRecord, LockState, ModifiedAt, Revision, Timestamp};
+use crate::records::{ContainerRecord, Content, FileRecord, LockState, ModifiedAt, Revision, Timestamp};
 
 /// How many new files are made known in one transaction.
 const NEW_FILES_BATCH: usize = 1000;
@@ -176,7 +176,9 @@ impl Host {
             }
             // A second name of the same inode (a hard link) is a file of its own.
             let still_there = match self.file_path(&record).await {
-                Ok(path) => tree.look(&path).ok().flatten().is_some_and(|e| e.fingerprint.same_inode(&entry.fingerprint)),
+                Ok(path) => {
+                    tree.look(&path).ok().flatten().is_some_and(|e| e.fingerprint.same_inode(&entry.fingerprint))
+                }
                 Err(_) => false,
             };
             if !still_there && self.take_place(&record, id, &path.join(&entry.name), entry).await? {

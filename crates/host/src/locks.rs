@@ -101,12 +101,7 @@ pub fn unlock_and_relock(
 /// # Errors
 ///
 /// [`LockMismatch`] if another lock is held, or if none is and the file has bytes.
-pub fn may_write(
-    state: &LockState,
-    given: Option<&LockId>,
-    size: u64,
-    now: Timestamp,
-) -> Result<(), LockMismatch> {
+pub fn may_write(state: &LockState, given: Option<&LockId>, size: u64, now: Timestamp) -> Result<(), LockMismatch> {
     match (live(state, now), given) {
         (None, _) if size == 0 => Ok(()),
         (None, given) => Err(free(if given.is_some() {

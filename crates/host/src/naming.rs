@@ -80,14 +80,15 @@ pub fn candidates(name: &FileName) -> impl Iterator<Item = FileName> + '_ {
     let (stem, extension) = (name.stem(), name.extension());
     let room = FileName::BYTES_MAX.saturating_sub(extension.len() + COUNTER_BYTES_MAX);
     let stem = cut(stem, room);
-    std::iter::once(name.clone()).chain(
-        (2..=CANDIDATES_MAX).filter_map(move |n| FileName::parse(&format!("{stem} ({n}){extension}")).ok()),
-    )
+    std::iter::once(name.clone())
+        .chain((2..=CANDIDATES_MAX).filter_map(move |n| FileName::parse(&format!("{stem} ({n}){extension}")).ok()))
 }
 
 /// Whether files of this name are hidden or belong to a running office program, so that no client is offered them.
 pub fn is_unoffered(text: &str) -> bool {
-    text.starts_with('.') || text.starts_with("~$") || text.eq_ignore_ascii_case("thumbs.db")
+    text.starts_with('.')
+        || text.starts_with("~$")
+        || text.eq_ignore_ascii_case("thumbs.db")
         || text.eq_ignore_ascii_case("desktop.ini")
 }
 

@@ -11,8 +11,8 @@ use futures_util::stream::BoxStream;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 use crate::records::{
-    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session, SessionId,
-    Sha256, Timestamp, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
+    SessionId, Sha256, Timestamp, User, VersionEntry,
 };
 use crate::{Body, BoxError};
 

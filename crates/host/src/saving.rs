@@ -60,8 +60,8 @@ pub fn may_save(
     locks::may_write(&record.lock, lock, record.content.size, now)?;
     if let Some(given) = &facts.timestamp {
         let current = wopi::answer::last_modified_time(record.content.modified_at.0);
-        let same = *given == current
-            || wopi::answer::parse_last_modified_time(given) == Some(record.content.modified_at.0);
+        let same =
+            *given == current || wopi::answer::parse_last_modified_time(given) == Some(record.content.modified_at.0);
         if !same {
             return Err(SaveRefusal::Stale { given: given.clone(), current });
         }

@@ -112,12 +112,7 @@ impl Host {
         Ok(record)
     }
 
-    async fn hash_now(
-        &self,
-        tree: &dyn Tree,
-        path: &TreePath,
-        seen: &Fingerprint,
-    ) -> Result<Option<Sha256>, Refusal> {
+    async fn hash_now(&self, tree: &dyn Tree, path: &TreePath, seen: &Fingerprint) -> Result<Option<Sha256>, Refusal> {
         if seen.size > self.settings.hash_inline_bytes_max {
             return Ok(None);
         }

@@ -50,12 +50,7 @@ pub struct SweepSummary {
 /// | older | none |
 ///
 /// A version with a name, or one marked to be kept, never goes.
-pub fn thinned(
-    versions: &[VersionEntry],
-    kept: Duration,
-    daily_kept: Duration,
-    now: Timestamp,
-) -> Vec<ItemVersion> {
+pub fn thinned(versions: &[VersionEntry], kept: Duration, daily_kept: Duration, now: Timestamp) -> Vec<ItemVersion> {
     let mut days = BTreeSet::new();
     let mut out = Vec::new();
     for entry in versions {

@@ -1,7 +1,9 @@
 //! The statements for files.
 
 use lectern_host::ports::Page;
-use lectern_host::records::{ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry};
+use lectern_host::records::{
+    ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry,
+};
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};

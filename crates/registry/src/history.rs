@@ -31,8 +31,7 @@ const RESCUED_OF: &str = "SELECT content_id, file_id, file_name, user_id, client
      FROM rescued WHERE user_id = $1 ORDER BY rescued_at DESC, content_id DESC";
 const REMOVE_RESCUED: &str = "DELETE FROM rescued WHERE content_id = $1";
 
-const ADD_ACTIVITY: &str =
-    "INSERT INTO activities (file_id, user_id, reported_at, activity) VALUES ($1, $2, $3, $4)";
+const ADD_ACTIVITY: &str = "INSERT INTO activities (file_id, user_id, reported_at, activity) VALUES ($1, $2, $3, $4)";
 const ACTIVITIES: &str = "SELECT file_id, user_id, reported_at, activity FROM activities WHERE file_id = $1 \
      ORDER BY reported_at DESC, id DESC LIMIT $2";
 const REMOVE_ACTIVITIES: &str = "DELETE FROM activities WHERE file_id = $1";

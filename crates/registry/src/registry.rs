@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lectern_host::ports::{CONTAINER_DEPTH_MAX, FileCommit, Page, Registry, RegistryError};
 use lectern_host::records::{
-    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session, SessionId,
-    Timestamp, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
+    SessionId, Timestamp, User, VersionEntry,
 };
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 use rusqlite::Connection;

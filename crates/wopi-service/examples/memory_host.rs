@@ -288,7 +288,8 @@ impl Memory {
 async fn read(mut body: Body) -> Answer<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Refusal::new(WopiError::InvalidRequest { header: "body" }, error.to_string()))?;
+        let frame =
+            frame.map_err(|error| Refusal::new(WopiError::InvalidRequest { header: "body" }, error.to_string()))?;
         bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
         if bytes.len() > BODY_BYTES_MAX {
             return Err(WopiError::TooLarge.into());

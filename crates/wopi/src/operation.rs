@@ -8,6 +8,7 @@
 mod containers;
 mod ecosystem;
 mod files;
+pub use files::range;
 mod names;
 
 use http::HeaderMap;

@@ -11,8 +11,8 @@ use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 use crate::ports::{FileCommit, Page, ROOT_NAME, Registry, RegistryError};
 use crate::records::{
-    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave, Revision, Session,
-    SessionId, Timestamp, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave, Revision,
+    Session, SessionId, Timestamp, User, VersionEntry,
 };
 
 /// A registry that lives as long as the process.

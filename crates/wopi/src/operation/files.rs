@@ -128,7 +128,7 @@ fn editors(sent: &HeaderMap) -> Vec<String> {
 
 /// A range that we understand: one part, in bytes. A host may ignore any other, and so we do (RFC 9110, 14.2), also one
 /// under `If-Range`: we give no validators, so the condition cannot hold.
-fn range(sent: &HeaderMap) -> Option<ByteRange> {
+pub fn range(sent: &HeaderMap) -> Option<ByteRange> {
     let text = headers::text(sent, &header::RANGE).ok()??;
     let (unit, set) = text.split_once('=')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") || sent.contains_key(header::IF_RANGE) {
