@@ -157,6 +157,13 @@ impl Settings {
         self.output(&["versions", file, "--folder", folder, "--get", version])
     }
 
+    /// Ends all sessions of the user whom tokens are for when nothing else is said, so that no token of theirs is good
+    /// any more.
+    pub(crate) fn revoke_sessions(&self) {
+        let folder = self.folder.to_str().expect("a path in UTF-8");
+        self.output(&["user", "sign-out", "admin", "--folder", folder]);
+    }
+
     /// What a command prints, as JSON.
     pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let printed = self.output(arguments);
