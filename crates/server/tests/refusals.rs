@@ -13,7 +13,6 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -170,10 +169,7 @@ impl Scene {
 
     /// The same token as if it had been minted ten hours ago: the program's own key makes it, as the program would have.
     fn expired(&self, token: &Token) -> Token {
-        let state = self.lectern.folder().join(".lectern");
-        let mut files = std::fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path());
-        let is_key_file = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("key"));
-        let path = files.find(|path| is_key_file(path)).expect("a key file in .lectern");
+        let path = self.lectern.folder().join(".lectern/token-keys.json");
         let keys = TokenKeys::load_or_create(&path, Timestamp(now_ms()), &NoRandom).unwrap();
         let id = FileId::parse(token.path().rsplit('/').next().unwrap()).unwrap();
         let resource = TokenResource::File(id);
