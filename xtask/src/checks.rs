@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 
-use crate::tools;
+use xtask::tools;
 
 /// What the build and the tests start.
 const PROGRAMS: &[(&str, &str, &str)] = &[

@@ -12,16 +12,18 @@
 //! | [`checks`] | the steps of `test` |
 //! | `arrows` | which crate may know which: read from `cargo metadata` |
 //! | [`official`], [`verdict`] | running the cases; what their reports amount to |
-//! | [`tools`] | finding, installing, starting and stopping programs |
+//!
+//! What these share with the benchmarks is in the library beside this program.
 
 #[cfg(test)]
 mod arrows;
 mod checks;
 mod official;
-mod tools;
 mod verdict;
 
 use std::process::ExitCode;
+
+use xtask::tools;
 
 const HELP: &str = "\
 cargo xtask COMMAND

@@ -4,16 +4,14 @@
 //! for). Each configuration gets a folder of its own with one `.wopitest` file, because the cases overwrite, rename and
 //! delete what they find.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
+use xtask::lectern::{Lectern, START_TIME_MAX, Target};
+use xtask::tools::{self, Running};
 
-use crate::tools::{self, Running};
 use crate::verdict::{Report, example_verdict, verdict};
 
 /// Configurations that together reach every case that Lectern supports, and the settings of each.
@@ -26,12 +24,8 @@ const CONFIGURATIONS: &[(&str, &str)] = &[
 
 /// The name under which the runner's discovery document is known.
 const CLIENT: &str = "validator";
-/// How long a program may take to say that it is ready.
-const START_TIME_MAX: Duration = Duration::from_secs(60);
-/// How long Lectern may take to have read the discovery document.
-const DISCOVERY_TIME_MAX: Duration = Duration::from_secs(30);
-/// How often an unfinished start is asked again.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// The file under test; the cases ask for this extension.
+const FILE: &str = "test.wopitest";
 /// The oldest Python that the runner works with.
 const PYTHON_MIN: (u32, u32) = (3, 11);
 
@@ -86,9 +80,16 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         let mut reports = Vec::new();
         for (name, settings) in CONFIGURATIONS {
             println!("\n── {name} ──");
-            let folder = scratch.path().join(name);
-            let lectern = Lectern::start(&program, &folder, settings, &discovery_url)?;
-            reports.push(validator.run(name, &lectern.target()?, &keys)?);
+            let place = scratch.path().join(name);
+            let folder = place.join("documents");
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(folder.join(FILE), "Something to begin with.\n")?;
+            let config = place.join("lectern.toml");
+            std::fs::write(&config, settings)?;
+            let config = config.to_str().context("a path that is not UTF-8")?;
+            let client = format!("{CLIENT}={discovery_url}");
+            let lectern = Lectern::start(&program, &folder, &["--client", &client, "--config", config])?;
+            reports.push(validator.run(name, &lectern.token_of_known_client(FILE, CLIENT)?, &keys)?);
         }
         verdict(&reports)
     };
@@ -129,36 +130,6 @@ fn python() -> anyhow::Result<PathBuf> {
 struct Keys {
     current: PathBuf,
     old: PathBuf,
-}
-
-/// What the cases are run against.
-struct Target {
-    wopi_src: String,
-    access_token: String,
-    expires_at_ms: u64,
-}
-
-impl Target {
-    /// From what `lectern token --json` and the example host print.
-    fn parse(printed: &Value) -> anyhow::Result<Self> {
-        let text = |field: &str| {
-            printed[field]
-                .as_str()
-                .map(str::to_owned)
-                .with_context(|| format!("there is no {field} in {}", shown(printed)))
-        };
-        Ok(Self {
-            wopi_src: text("wopi_src")?,
-            access_token: text("access_token")?,
-            expires_at_ms: printed["access_token_ttl"].as_u64().context("access_token_ttl is no number")?,
-        })
-    }
-}
-
-/// Which fields something has, without their values: there is a token among them.
-fn shown(printed: &Value) -> String {
-    let fields = printed.as_object().into_iter().flatten().map(|(field, _)| field.as_str());
-    format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
 }
 
 struct Validator {
@@ -224,74 +195,6 @@ fn build(options: &Options, what: &[&str], path: &str) -> anyhow::Result<PathBuf
         .with_context(|| format!("cargo built no {path}"))
 }
 
-/// A running Lectern with a folder of its own.
-struct Lectern {
-    program: PathBuf,
-    folder: PathBuf,
-    running: Running,
-    address: SocketAddr,
-}
-
-impl Lectern {
-    fn start(program: &Path, place: &Path, settings: &str, discovery_url: &str) -> anyhow::Result<Self> {
-        let folder = place.join("documents");
-        std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join("test.wopitest"), "Something to begin with.\n")?;
-        let config = place.join("lectern.toml");
-        std::fs::write(&config, settings)?;
-        // A port that was free a moment ago: the public URL, which is signed, has to be known before the start.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut command = Command::new(program);
-        command.arg("serve").arg(&folder).args(["--listen", &address.to_string()]);
-        command.args(["--public-url", &format!("http://{address}")]);
-        command.args(["--client", &format!("{CLIENT}={discovery_url}")]).arg("--config").arg(&config);
-        let mut running = Running::start(&mut command)?;
-        let own = address.to_string();
-        running.wait_for(START_TIME_MAX, move |line| line.contains(&own).then_some(()))?;
-        let mut lectern = Self { program: program.to_owned(), folder, running, address };
-        lectern.wait_until_ready()?;
-        Ok(lectern)
-    }
-
-    fn wait_until_ready(&mut self) -> anyhow::Result<()> {
-        let end = Instant::now() + START_TIME_MAX;
-        while status_of(self.address, "/health/ready").ok() != Some(200) {
-            if let Some(status) = self.running.ended()? {
-                bail!("lectern ended with {status}");
-            }
-            ensure!(Instant::now() < end, "lectern was not ready within {START_TIME_MAX:?}");
-            std::thread::sleep(POLL_INTERVAL);
-        }
-        Ok(())
-    }
-
-    /// The file under test, with a token for the client that signs. The program does not wait for discovery documents
-    /// when it starts, so this waits until it knows what the client can do.
-    fn target(&self) -> anyhow::Result<Target> {
-        let end = Instant::now() + DISCOVERY_TIME_MAX;
-        loop {
-            let mut command = Command::new(&self.program);
-            command.args(["token", "test.wopitest", "--client", CLIENT, "--json", "--folder"]).arg(&self.folder);
-            let printed: Value = serde_json::from_str(&tools::output(&mut command)?).context("lectern token --json")?;
-            let actions = &printed["action_urls"];
-            let is_known = actions.as_object().is_some_and(|map| !map.is_empty())
-                || actions.as_array().is_some_and(|list| !list.is_empty());
-            if is_known {
-                let target = Target::parse(&printed)?;
-                let expected = format!("http://{}/", self.address);
-                ensure!(
-                    target.wopi_src.starts_with(&expected),
-                    "lectern token prints the WOPISrc {}, which does not begin with {expected}",
-                    target.wopi_src
-                );
-                return Ok(target);
-            }
-            ensure!(Instant::now() < end, "lectern did not read the discovery document within {DISCOVERY_TIME_MAX:?}");
-            std::thread::sleep(POLL_INTERVAL);
-        }
-    }
-}
-
 /// The example host of `wopi-service`.
 struct Example {
     target: Target,
@@ -310,19 +213,6 @@ impl Example {
     }
 }
 
-/// The status of a GET.
-fn status_of(address: SocketAddr, path: &str) -> anyhow::Result<u16> {
-    let limit = Some(Duration::from_secs(5));
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(limit)?;
-    stream.set_write_timeout(limit)?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
-    let mut line = [0; "HTTP/1.1 200".len()];
-    stream.read_exact(&mut line)?;
-    let status = line.strip_prefix(b"HTTP/1.1 ").and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-    status.context("no status line")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -333,33 +223,5 @@ mod tests {
         assert_eq!(Options::parse(&["--release", "--example", "--require"]).unwrap(), all);
         assert_eq!(Options::parse(&[]).unwrap(), Options::default());
         assert!(Options::parse(&["--exmaple"]).is_err());
-    }
-
-    #[test]
-    fn a_target_needs_all_three_fields_and_a_complaint_shows_no_token() {
-        let whole =
-            serde_json::json!({"wopi_src": "http://h/wopi/files/1", "access_token": "t0p", "access_token_ttl": 5});
-        assert_eq!(Target::parse(&whole).unwrap().expires_at_ms, 5);
-        for field in ["wopi_src", "access_token", "access_token_ttl"] {
-            let mut less = whole.clone();
-            less.as_object_mut().unwrap().remove(field);
-            let complaint = format!("{:#}", Target::parse(&less).err().unwrap());
-            assert!(complaint.contains(field) && !complaint.contains("t0p"), "{complaint}");
-        }
-    }
-
-    #[test]
-    fn a_status_is_read_from_the_wire() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut head = [0; 16];
-            stream.read_exact(&mut head).unwrap();
-            stream.write_all(b"HTTP/1.1 503 Not yet\r\nContent-Length: 0\r\n\r\n").unwrap();
-            String::from_utf8_lossy(&head).into_owned()
-        });
-        assert_eq!(status_of(address, "/health").unwrap(), 503);
-        assert_eq!(server.join().unwrap(), "GET /health HTTP");
     }
 }

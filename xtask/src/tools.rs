@@ -10,25 +10,25 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 
 /// The root of the repository.
-pub(crate) fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_owned()
 }
 
 /// `cargo`, the same one that runs us, in the root of the repository.
-pub(crate) fn cargo_command(arguments: &[&str]) -> Command {
+pub fn cargo_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
     command
 }
 
 /// Runs `cargo` with these arguments; it has to succeed.
-pub(crate) fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+pub fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
     succeed(&mut cargo_command(arguments))
 }
 
 /// Runs a command, whose output goes where ours goes; it has to succeed.
-pub(crate) fn succeed(command: &mut Command) -> anyhow::Result<()> {
+pub fn succeed(command: &mut Command) -> anyhow::Result<()> {
     let words = words(command);
     println!("$ {words}");
     let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{words}`"))?;
@@ -37,7 +37,7 @@ pub(crate) fn succeed(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// What a command prints; it has to succeed.
-pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
+pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let words = words(command);
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{words}`"))?;
     ensure!(
@@ -50,7 +50,7 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
 }
 
 /// The command as a person would type it. Access tokens are no part of it.
-pub(crate) fn words(command: &Command) -> String {
+pub fn words(command: &Command) -> String {
     let mut words = vec![command.get_program()];
     words.extend(command.get_args());
     let words: Vec<_> = words.into_iter().map(OsStr::to_string_lossy).collect();
@@ -60,7 +60,7 @@ pub(crate) fn words(command: &Command) -> String {
 }
 
 /// Where a program is, if it can be found.
-pub(crate) fn which(program: &str) -> Option<PathBuf> {
+pub fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let sbin = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(sbin).map(|folder| folder.join(program)).find(|path| path.is_file())
@@ -68,7 +68,7 @@ pub(crate) fn which(program: &str) -> Option<PathBuf> {
 
 /// Sees to it that all of these programs are there: each with the Debian package that has it, and what it is for. What
 /// is missing is installed where that is possible.
-pub(crate) fn need(programs: &[(&str, &str, &str)]) -> anyhow::Result<()> {
+pub fn need(programs: &[(&str, &str, &str)]) -> anyhow::Result<()> {
     let missing = || programs.iter().filter(|(program, ..)| which(program).is_none());
     let packages: Vec<&str> = missing().map(|(_, package, _)| *package).collect();
     if packages.is_empty() {
@@ -96,7 +96,7 @@ fn complaint(missing: &[(&str, &str, &str)]) -> String {
 }
 
 /// A program in the background. Dropping it kills it.
-pub(crate) struct Running {
+pub struct Running {
     child: Child,
     name: String,
     stdout: Option<BufReader<ChildStdout>>,
@@ -104,7 +104,7 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts it; its standard error goes where ours goes.
-    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
+    pub fn start(command: &mut Command) -> anyhow::Result<Self> {
         let name = words(command);
         println!("$ {name} &");
         let mut child = command
@@ -118,7 +118,7 @@ impl Running {
 
     /// Waits for the first line of its standard output of which `wanted` makes something. What follows is thrown away,
     /// so that the program never waits for us to read it.
-    pub(crate) fn wait_for<T: Send + 'static>(
+    pub fn wait_for<T: Send + 'static>(
         &mut self,
         within: Duration,
         wanted: impl Fn(&str) -> Option<T> + Send + 'static,
@@ -142,8 +142,17 @@ impl Running {
             .with_context(|| format!("`{}` did not print what it should within {within:?}", self.name))
     }
 
+    /// Its process id.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its end, if it has ended.
-    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<std::process::ExitStatus>> {
+    ///
+    /// # Errors
+    ///
+    /// If the system does not say.
+    pub fn ended(&mut self) -> anyhow::Result<Option<std::process::ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
 }

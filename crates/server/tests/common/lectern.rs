@@ -157,6 +157,25 @@ impl Settings {
         self.output(&["versions", file, "--folder", folder, "--get", version])
     }
 
+    /// `lectern rescued`: the bytes of the saves that were refused, latest first.
+    pub(crate) fn rescued(&self) -> Vec<Vec<u8>> {
+        let folder = self.folder.to_str().expect("a path in UTF-8");
+        let printed = self.json(&["rescued", "list", "--json", "--folder", folder]);
+        let saves = printed.as_array().unwrap_or_else(|| panic!("lectern rescued prints no list: {printed}"));
+        let bytes = |save: &serde_json::Value| {
+            let id = save["id"].as_str().unwrap_or_else(|| panic!("a rescued save without id: {save}"));
+            self.output(&["rescued", "get", id, "--folder", folder])
+        };
+        saves.iter().map(bytes).collect()
+    }
+
+    /// Ends all sessions of the user whom tokens are for when nothing else is said, so that no token of theirs is good
+    /// any more.
+    pub(crate) fn revoke_sessions(&self) {
+        let folder = self.folder.to_str().expect("a path in UTF-8");
+        self.output(&["user", "revoke-sessions", "admin", "--folder", folder]);
+    }
+
     /// What a command prints, as JSON.
     pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
         let printed = self.output(arguments);

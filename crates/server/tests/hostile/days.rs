@@ -27,7 +27,11 @@ fn a_file_that_vanishes_is_not_found_and_another_one_may_take_its_place() {
         match saved.status {
             // The people who edit it still have it; a host may bring it back.
             200 => assert_eq!(fs::read(&path).unwrap(), b"the last edit"),
-            _ => assert_eq!(saved.status, 404, "{saved:?}"),
+            _ => {
+                assert_eq!(saved.status, 404, "{saved:?}");
+                let rescued = scene.lectern.settings().rescued();
+                assert!(rescued.contains(&b"the last edit".to_vec()), "the last edit is lost");
+            }
         }
         assert!(scene.lectern.goes_on().await);
 
@@ -154,6 +158,7 @@ fn a_full_disk_refuses_saves_loses_nothing_and_recovers() {
 
         let wrong = client.put_file("another lock", b"refused".to_vec()).await.unwrap();
         assert_refused(&wrong, &[409], "a save with another lock");
+        assert!(scene.lectern.settings().rescued().contains(&b"refused".to_vec()), "a refused save is lost");
         drop(scene);
         drop(disk);
     });

@@ -1,7 +1,7 @@
 //! Headers that are missing, doubled, not ASCII, or too long.
 
 use super::common::{self, Request};
-use super::{LOCK, Scene, assert_refused};
+use super::{LOCK, Scene, assert_refused, wrong_refusal};
 
 #[test]
 fn a_header_that_is_missing_doubled_or_not_ascii_is_refused_by_name() {
@@ -31,7 +31,6 @@ fn a_header_that_is_missing_doubled_or_not_ascii_is_refused_by_name() {
                 &[400, 501],
             ),
             ("PutRelativeFile with a target not in ASCII", relative(b"\xff\xfe.wopitest"), &[400]),
-            ("PutRelativeFile with a target cut in UTF-7", relative(b"a+AF"), &[400]),
             (
                 "PutRelativeFile with two targets",
                 relative(b"a.wopitest").header("X-WOPI-RelativeTarget", "b.wopitest"),
@@ -73,8 +72,7 @@ fn a_header_that_is_missing_doubled_or_not_ascii_is_refused_by_name() {
         let mut failures = Vec::new();
         for (what, request, statuses) in &cases {
             let answer = scene.send(request).await;
-            let verdict = std::panic::catch_unwind(|| assert_refused(&answer, statuses, what));
-            failures.extend(verdict.is_err().then(|| format!("{what}: {answer:?}")));
+            failures.extend(wrong_refusal(&answer, statuses).map(|wrong| format!("{what}: {wrong}")));
         }
         assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
         scene.nothing_is_lost("bad headers").await;
