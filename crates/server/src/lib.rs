@@ -2,11 +2,13 @@
 //! t
 pub mod config;
 pub mod discovery_source;
+pub mod health;
 pub mod listen;
 pub mod received_body;
 pub mod serve_lock;
 pub mod serving;
 pub mod signals;
+pub mod site;
 pub mod system;
 pub mod telemetry;
 pub mod trouble;
