@@ -5,6 +5,7 @@ pub mod discovery_source;
 pub mod health;
 pub mod listen;
 pub mod received_body;
+pub mod samples;
 pub mod serve_lock;
 pub mod serving;
 pub mod signals;
