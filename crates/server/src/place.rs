@@ -1,0 +1,199 @@
+//! Which documents a command is about, and with which settings: found in the same way by all of them, so that
+//! `lectern token report.docx` works beside a running `lectern serve`.
+//!
+//! | what | the first of |
+//! |---|---|
+//! | settings | `--config`, LECTERN_CONFIG, `./lectern.toml` if it is there, the defaults |
+//! | folder | `--folder` (for `serve` the argument), `contents.folder`, `./documents` |
+//! | state | `--state`, `contents.state`, `.lectern` in the folder |
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::config::Settings;
+use crate::trouble::{OrTrouble, Trouble};
+
+/// The folder that is served if nothing is said.
+pub const DEFAULT_FOLDER: &str = "documents";
+
+/// Where our records are, in the folder of documents.
+pub const STATE_NAME: &str = ".lectern";
+
+/// The flags that say where.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Whereabouts {
+    /// The settings file; ./lectern.toml is read if it is there
+    #[arg(long, value_name = "FILE", env = "LECTERN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where Lectern's own records are: .lectern in the folder of documents
+    #[arg(long, value_name = "DIR", env = "LECTERN_STATE")]
+    pub state: Option<PathBuf>,
+}
+
+/// The same for commands that have another argument than the folder.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FolderFlag {
+    /// The folder of documents: ./documents
+    #[arg(long, value_name = "DIR", env = "LECTERN_FOLDER")]
+    pub folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) whereabouts: Whereabouts,
+}
+
+impl FolderFlag {
+    /// The place that is meant.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be used.
+    pub fn place(&self) -> Result<Place, Trouble> {
+        Place::find(self.folder.clone(), &self.whereabouts)
+    }
+}
+
+/// Documents, our records about them, and settings.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The settings.
+    pub settings: Settings,
+    /// Where they were read.
+    pub settings_file: Option<PathBuf>,
+    /// The folder of documents, absolute.
+    pub folder: PathBuf,
+    /// Whether somebody named the folder. If not, it may be made.
+    pub folder_is_named: bool,
+    /// The folder of our records, absolute.
+    pub state: PathBuf,
+}
+
+impl Place {
+    /// The place that flags and settings mean. Nothing is made.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be used.
+    pub fn find(folder: Option<PathBuf>, whereabouts: &Whereabouts) -> Result<Self, Trouble> {
+        let settings_file = Settings::file(whereabouts.config.clone());
+        let settings = match &settings_file {
+            Some(file) => Settings::read(file)?,
+            None => Settings::default(),
+        };
+        let named = folder.or_else(|| settings.contents.folder.clone());
+        let folder_is_named = named.is_some();
+        let folder = absolute(&named.unwrap_or_else(|| PathBuf::from(DEFAULT_FOLDER)))?;
+        let state = match whereabouts.state.as_ref().or(settings.contents.state.as_ref()) {
+            Some(state) => absolute(state)?,
+            None => folder.join(STATE_NAME),
+        };
+        Ok(Self { settings, settings_file, folder, folder_is_named, state })
+    }
+
+    /// The folder as a person reads it: relative to the current directory where that is shorter.
+    pub fn folder_shown(&self) -> String {
+        shown(&self.folder)
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.state.join("registry.sqlite")
+    }
+
+    /// The keys of the access tokens.
+    pub fn token_keys(&self) -> PathBuf {
+        self.settings.contents.token_keys_file.clone().unwrap_or_else(|| self.state.join("token-keys.json"))
+    }
+
+    /// Whether there is something to work on; commands other than `serve` make nothing.
+    ///
+    /// # Errors
+    ///
+    /// Says what is missing and what to do.
+    pub fn must_be_there(&self) -> Result<(), Trouble> {
+        if !self.folder.is_dir() {
+            return Err(Trouble::new(format!("there is no folder `{}`", self.folder_shown()))
+                .hint("start `lectern serve`, which makes it, or say where the documents are with --folder"));
+        }
+        if !self.state.is_dir() {
+            return Err(Trouble::new(format!("`{}` was never served", self.folder_shown()))
+                .because(format!("there is no `{}` with Lectern's records", shown(&self.state)))
+                .hint("start `lectern serve` once, or say where the records are with --state"));
+        }
+        Ok(())
+    }
+
+    /// Makes the folder of our records, for nobody else to look into.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub fn make_state(&self) -> Result<(), Trouble> {
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(&self.state) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(Trouble::new(format!("cannot make the state directory `{}`", shown(&self.state)))
+                    .caused_by(&error)
+                    .hint("its parent must exist and be writable; or choose another one with --state"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Trouble> {
+    std::path::absolute(path).or_trouble(|| format!("cannot find `{}`", path.display()))
+}
+
+/// A path as a person reads it.
+pub(crate) fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    match here.as_deref().and_then(|here| path.strip_prefix(here).ok()) {
+        Some(below) if !below.as_os_str().is_empty() => format!("./{}", below.display()),
+        _ => path.display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whereabouts(config: Option<&Path>, state: Option<&str>) -> Whereabouts {
+        Whereabouts { config: config.map(Path::to_owned), state: state.map(PathBuf::from) }
+    }
+
+    #[test]
+    fn flags_win_over_settings_and_those_over_the_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.toml");
+        std::fs::write(&file, "[contents]\nfolder = \"papers\"\nstate = \"records\"").unwrap();
+
+        let place = Place::find(None, &whereabouts(Some(&file), None)).unwrap();
+        assert_eq!((place.folder, place.state), (folder.path().join("papers"), folder.path().join("records")));
+        assert!(place.folder_is_named);
+
+        let place = Place::find(Some("/srv/d".into()), &whereabouts(Some(&file), Some("/srv/s"))).unwrap();
+        assert_eq!((place.folder, place.state), (PathBuf::from("/srv/d"), PathBuf::from("/srv/s")));
+
+        let place = Place::find(None, &whereabouts(None, None)).unwrap();
+        assert_eq!(place.folder, std::env::current_dir().unwrap().join("documents"));
+        assert_eq!(place.state, place.folder.join(".lectern"));
+        assert_eq!(place.token_keys(), place.state.join("token-keys.json"));
+        assert_eq!(place.folder_shown(), "./documents");
+        assert!(!place.folder_is_named);
+    }
+
+    #[test]
+    fn what_is_missing_is_said_with_the_next_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        let place = Place::find(Some(missing.clone()), &Whereabouts::default()).unwrap();
+        assert!(place.must_be_there().unwrap_err().to_string().contains("there is no folder"));
+        std::fs::create_dir(missing).unwrap();
+        assert!(place.must_be_there().unwrap_err().to_string().contains("was never served"));
+        place.make_state().unwrap();
+        place.make_state().unwrap();
+        place.must_be_there().unwrap();
+    }
+}
