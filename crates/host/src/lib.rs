@@ -5,6 +5,7 @@
 //! record at the revision they read. This crate never names a database, a cloud or a web framework.
 
 pub mod ids;
+pub mod memory;
 pub mod ports;
 pub mod records;
 

@@ -264,7 +264,13 @@ pub enum TreeError {
 
 // ── Registry ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/// A part of a listing, ordered by name.
+/// What the root is called until somebody commits another name.
+pub const ROOT_NAME: &str = "documents";
+
+/// Deepest nesting of containers that is followed, so that a damaged registry cannot make anybody walk in circles.
+pub const CONTAINER_DEPTH_MAX: usize = 1000;
+
+/// A part of a listing, ordered by name, byte for byte.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Page {
     /// Only what comes after this name.
@@ -316,6 +322,28 @@ pub trait Registry: Display + Debug + Send + Sync + 'static {
     /// Forgets a file and its history, if the revision is still that.
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<(), RegistryError>;
 
+    /// The file with this id and the containers it is in, from its own up to the root: what a path is made of. Ends
+    /// early where a container of a deleted file is gone. One look at the registry where it can be.
+    async fn file_and_containers(&self, id: &FileId) -> Result<(FileRecord, Vec<ContainerRecord>), RegistryError> {
+        let file = self.file(id).await?;
+        let mut containers: Vec<ContainerRecord> = Vec::new();
+        let mut above = Some(file.container.clone());
+        while let Some(id) = above.take() {
+            if containers.len() == CONTAINER_DEPTH_MAX {
+                return Err(RegistryError::Failed(format!("more than {CONTAINER_DEPTH_MAX} containers deep").into()));
+            }
+            match self.container(&id).await {
+                Ok(container) => {
+                    above.clone_from(&container.parent);
+                    containers.push(container);
+                }
+                Err(RegistryError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((file, containers))
+    }
+
     // history and rescued saves
 
     /// The versions that were replaced, latest first.
@@ -337,7 +365,7 @@ pub trait Registry: Display + Debug + Send + Sync + 'static {
 
     // containers
 
-    /// The root; made on the first start.
+    /// The root; made on the first start, under the name [`ROOT_NAME`].
     async fn root(&self) -> Result<ContainerRecord, RegistryError>;
     /// The container with this id.
     async fn container(&self, id: &ContainerId) -> Result<ContainerRecord, RegistryError>;
@@ -347,7 +375,7 @@ pub trait Registry: Display + Debug + Send + Sync + 'static {
     async fn containers_seen_as(&self, seen: &Fingerprint) -> Result<Vec<ContainerRecord>, RegistryError>;
     /// Containers in a container, by name.
     async fn containers_in(&self, parent: &ContainerId, page: &Page) -> Result<Vec<ContainerRecord>, RegistryError>;
-    /// Adds a container; its revision is stored as 1.
+    /// Adds a container; its revision is stored as 1. There is one root: a second one is `NameTaken`.
     async fn create_container(&self, record: &ContainerRecord) -> Result<ContainerRecord, RegistryError>;
     /// Replaces the record read at `record.revision`. Returns it as stored.
     async fn commit_container(&self, record: &ContainerRecord) -> Result<ContainerRecord, RegistryError>;
@@ -368,6 +396,16 @@ pub trait Registry: Display + Debug + Send + Sync + 'static {
     async fn commit_user(&self, user: &User) -> Result<User, RegistryError>;
     /// The session with this id, revoked and expired ones too.
     async fn session(&self, id: &SessionId) -> Result<Session, RegistryError>;
+    /// The session with this id and its user, `None` if the registry has no such user: what every request asks. One
+    /// look at the registry where it can be.
+    async fn session_and_user(&self, id: &SessionId) -> Result<(Session, Option<User>), RegistryError> {
+        let session = self.session(id).await?;
+        match self.user(&session.user).await {
+            Ok(user) => Ok((session, Some(user))),
+            Err(RegistryError::NotFound) => Ok((session, None)),
+            Err(error) => Err(error),
+        }
+    }
     /// Sessions of a user, latest first.
     async fn sessions(&self, user: &UserId) -> Result<Vec<Session>, RegistryError>;
     /// Adds a session.
