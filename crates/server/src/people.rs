@@ -143,9 +143,66 @@ pub async fn change(registry: &dyn Registry, name: &str, change: impl Fn(&mut Us
             other => return other.or_trouble(|| cannot("change", name)),
         }
     }
-    Err(Trouble::new(cannot("change", name)).because(format!("others changed it {COMMIT_ATTEMPTS_MAX} times meanwhile")))
+    Err(Trouble::new(cannot("change", name))
+        .because(format!("others changed it {COMMIT_ATTEMPTS_MAX} times meanwhile")))
 }
 
 fn cannot(verb: &str, name: &str) -> String {
     format!("cannot {verb} the user `{name}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use lectern_host::memory::registry::MemoryRegistry;
+
+    use super::*;
+    use crate::config::{RoleName, Settings};
+    use crate::system::{SystemClock, SystemRandom};
+
+    async fn settled(registry: &MemoryRegistry, text: &str) -> Vec<(String, String, Role)> {
+        let settings = Settings::parse(text).unwrap();
+        settle(registry, &settings.users, &SystemClock, &SystemRandom).await.unwrap();
+        let everybody = registry.users().await.unwrap();
+        everybody.into_iter().map(|user| (user.name, user.display_name, user.role)).collect()
+    }
+
+    fn user(name: &str, display_name: &str, role: RoleName) -> (String, String, Role) {
+        (name.to_owned(), display_name.to_owned(), role.into())
+    }
+
+    #[tokio::test]
+    async fn with_nobody_at_all_there_is_an_administrator_and_only_one() {
+        let registry = MemoryRegistry::new();
+        for _ in 0..2 {
+            let admin = user("admin", "Administrator", RoleName::Administrator);
+            assert_eq!(settled(&registry, "").await, [admin]);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_settings_add_and_change_but_never_remove() {
+        let registry = MemoryRegistry::new();
+        let ada = "[[user]]\nname = \"ada\"\n";
+        assert_eq!(
+            settled(&registry, ada).await,
+            [user("ada", "ada", RoleName::Editor)],
+            "and no admin: there is somebody"
+        );
+        let id = registry.user_named("ada").await.unwrap().id;
+        let changed = "[[user]]\nname = \"Ada\"\ndisplay_name = \"Ada L.\"\nrole = \"viewer\"\n";
+        assert_eq!(settled(&registry, changed).await, [user("ada", "Ada L.", RoleName::Viewer)]);
+        assert_eq!(registry.user_named("ada").await.unwrap().id, id);
+        let other = "[[user]]\nname = \"bob\"\n";
+        assert_eq!(settled(&registry, other).await.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn nobody_in_particular_is_the_first_administrator_who_is_not_shut_out() {
+        let registry = MemoryRegistry::new();
+        assert!(anybody(&registry).await.unwrap_err().to_string().contains("no administrator"));
+        settled(&registry, "[[user]]\nname = \"a\"\n[[user]]\nname = \"c\"\nrole = \"administrator\"\n").await;
+        assert_eq!(anybody(&registry).await.unwrap().name, "c");
+        change(&registry, "c", |user| user.disabled = true).await.unwrap();
+        assert!(anybody(&registry).await.is_err());
+    }
 }

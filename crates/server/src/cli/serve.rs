@@ -1,0 +1,294 @@
+//! `lectern serve`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use lectern_host::ports::{Clock, Page};
+use tokio::net::TcpListener;
+
+use super::known::default_public_url;
+use super::{Out, plain, print};
+use crate::config::values::PublicUrl;
+use crate::config::{Client, Limits};
+use crate::health::{FolderProbe, Health, Probe, RegistryProbe};
+use crate::listen::{self, ListenLimits};
+use crate::place::{Place, Whereabouts, shown};
+use crate::serve_lock::ServeLock;
+use crate::serving::Serving;
+use crate::site::{Site, SiteSettings};
+use crate::system::{SystemClock, SystemRandom};
+use crate::trouble::{OrTrouble, Trouble};
+use crate::wiring::{Parts, Premises, Wiring};
+use crate::{people, samples, signals, telemetry};
+
+/// How many open files are asked for beyond one per connection and one for the document behind it.
+const OPEN_FILES_SPARE: u64 = 256;
+
+/// Flags of `lectern serve`.
+#[derive(Args, Debug, Default)]
+pub struct Serve {
+    /// The folder of documents: ./documents, which is made with a few samples if it is not there
+    #[arg(value_name = "FOLDER", env = "LECTERN_FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// Address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", env = "LECTERN_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// Where office servers reach this program [default: http:// and the address]
+    #[arg(long, value_name = "URL", env = "LECTERN_PUBLIC_URL")]
+    pub public_url: Option<PublicUrl>,
+    /// An office server, by its URL; NAME=URL gives it a name. May be repeated
+    #[arg(long = "client", value_name = "[NAME=]URL")]
+    pub clients: Vec<Client>,
+    #[command(flatten)]
+    pub(crate) whereabouts: Whereabouts,
+}
+
+impl Serve {
+    pub(super) async fn run<W: Wiring>(self, wiring: &W, log: Option<&str>, out: Out<'_>) -> Result<(), Trouble> {
+        let place = Place::find(self.folder.clone(), &self.whereabouts)?;
+        telemetry::start(&place.settings.log, log)?;
+        let stop = signals::stop()?;
+        self.until(wiring, place, stop, out).await
+    }
+
+    /// Serves until `stop` is ready.
+    pub(super) async fn until<W: Wiring>(
+        self,
+        wiring: &W,
+        place: Place,
+        stop: impl Future<Output = ()>,
+        out: Out<'_>,
+    ) -> Result<(), Trouble> {
+        let settings = place.settings.clone();
+        let samples = make_folder(&place)?;
+        place.make_state()?;
+        let _lock = ServeLock::take(&place.state)?;
+
+        // Before anything else is changed: an address in use is the most frequent reason not to start.
+        let wanted = self.listen.unwrap_or(settings.server.listen);
+        let (listener, address) = bind(wanted).await?;
+        let public_url = match self.public_url.or_else(|| settings.server.public_url.clone()) {
+            Some(url) => url,
+            None => default_public_url(address)?,
+        };
+        let clients = all_clients(&settings.clients, self.clients)?;
+        let premises = Premises { place, public_url, clients };
+        let served = wiring.serve(&premises).await?;
+        let (place, parts) = (&premises.place, &served.parts);
+        people::settle(&*parts.registry, &settings.users, &SystemClock, &SystemRandom).await?;
+        raise_open_files(&settings.limits);
+
+        let mut probes: Vec<Box<dyn Probe>> = vec![
+            Box::new(RegistryProbe(Arc::clone(&parts.registry))),
+            Box::new(FolderProbe { folder: place.folder.clone(), state: place.state.clone() }),
+        ];
+        probes.extend(served.probes);
+        let health = Arc::new(Health::new(probes));
+        let site_settings = SiteSettings {
+            public_path: premises.public_url.path().to_owned(),
+            trusted_proxies: settings.server.trusted_proxies.clone(),
+            small_body_bytes_max: settings.limits.json_bytes_max.get(),
+            large_bodies_max: settings.limits.saves_max.as_usize(),
+        };
+        let site = Site::new(served.wopi, site_settings, Arc::clone(&health));
+
+        let serving = Serving {
+            public_url: premises.public_url.clone(),
+            listen: address.to_string(),
+            process_id: std::process::id(),
+            since_ms: SystemClock.now().0,
+            clients: premises.clients.clone(),
+        };
+        serving.write(&place.state)?;
+        print(out, &ready(&premises, parts, address, samples).await?)?;
+        tracing::info!(
+            listen = %address,
+            public_url = %premises.public_url,
+            folder = %place.folder.display(),
+            clients = premises.clients.len(),
+            "serving"
+        );
+
+        let limits = ListenLimits {
+            head_bytes_max: usize::try_from(settings.limits.header_bytes_max.get()).unwrap_or(usize::MAX),
+            head_timeout: settings.limits.header_timeout.get(),
+            body_pause_max: settings.limits.body_timeout.get(),
+            connections_max: settings.limits.connections_max.as_usize(),
+            stop_grace: settings.server.shutdown_grace.get(),
+        };
+        let stop = async {
+            stop.await;
+            health.stop();
+        };
+        let stopped = listen::serve(listener, |peer| site.for_connection(peer), limits, stop).await;
+        if stopped.cut > 0 {
+            tracing::warn!(
+                connections = stopped.cut,
+                grace = %settings.server.shutdown_grace,
+                "connections were cut that had not finished within server.shutdown_grace"
+            );
+        }
+        let mut background = served.background;
+        background.shutdown().await;
+        served.close.await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Makes the default folder with its samples; a folder that somebody named must be there. Returns whether it was made.
+fn make_folder(place: &Place) -> Result<bool, Trouble> {
+    if place.folder.is_dir() {
+        return Ok(false);
+    }
+    let folder = place.folder_shown();
+    if place.folder_is_named {
+        return Err(Trouble::new(format!("there is no folder `{folder}`"))
+            .hint(format!("make it with `mkdir -p {folder}`, or say where the documents are")));
+    }
+    let cannot = || format!("cannot make the folder `{folder}`");
+    std::fs::create_dir(&place.folder).or_trouble(cannot)?;
+    samples::write(&place.folder).or_trouble(cannot)?;
+    Ok(true)
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Trouble> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok::<_, std::io::Error>((listener, address))
+    };
+    bound.await.or_trouble(|| format!("cannot listen on {address}")).map_err(|trouble| {
+        trouble
+            .hint("choose another address with --listen, for example --listen 127.0.0.1:8090; port 0 takes a free one")
+    })
+}
+
+/// Those of the settings and those of the flags; a flag wins over a setting of the same name.
+fn all_clients(settings: &[Client], flags: Vec<Client>) -> Result<Vec<Client>, Trouble> {
+    if let Some(twice) =
+        flags.iter().enumerate().find(|(at, client)| flags[..*at].iter().any(|c| c.name == client.name))
+    {
+        return Err(Trouble::new(format!("two --client have the name `{}`", twice.1.name))
+            .hint("give one of them another name: --client NAME=URL"));
+    }
+    let kept = settings.iter().filter(|client| !flags.iter().any(|flag| flag.name == client.name));
+    Ok(kept.cloned().chain(flags.iter().cloned()).collect())
+}
+
+/// Every connection may have a document open. The system's own limit is often 1024; we may raise it up to a hard one.
+fn raise_open_files(limits: &Limits) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = limits.connections_max.get() * 2 + OPEN_FILES_SPARE;
+    let now = getrlimit(Resource::Nofile);
+    if now.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let current = now.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..now });
+    if raised.is_err() || current < wanted {
+        tracing::warn!(
+            open_files_max = now.maximum,
+            wanted,
+            "the system allows fewer open files than limits.connections_max may need; raise `ulimit -n`"
+        );
+    }
+}
+
+/// What is printed when requests are answered.
+async fn ready(premises: &Premises, parts: &Parts, address: SocketAddr, samples: bool) -> Result<String, Trouble> {
+    let Premises { place, public_url, clients } = premises;
+    let count = parts.registry.file_count().await.or_trouble(|| "cannot count the files".to_owned())?;
+    let files = match count {
+        0 => "its files are being looked at now".to_owned(),
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
+    };
+    let made = if samples { ", made just now with a few samples" } else { "" };
+    let settings = place.settings_file.as_deref().map_or("the defaults".to_owned(), shown);
+    let mut text = format!(
+        "Lectern serves {} ({files}{made})\n  listening on  {address}\n  public URL    {public_url}\n  settings      {settings}\n",
+        plain(&place.folder_shown())
+    );
+    if address.ip().is_unspecified() && public_url.url().host_str() == Some("localhost") {
+        text += "                (others reach this server only if you give it a --public-url)\n";
+    }
+    if clients.is_empty() {
+        text += "  clients       none yet: add an office server with --client URL\n";
+    }
+    for (at, client) in clients.iter().enumerate() {
+        let label = if at == 0 { "clients" } else { "" };
+        text += &format!("  {label:<12}  {}  {}\n", client.name, client.discovery);
+    }
+    let flags =
+        if place.folder_is_named { format!("--folder {} ", quoted(&place.folder_shown())) } else { String::new() };
+    text += &format!("  next step     lectern token {flags}{}\n", quoted(&first_file(place, parts).await));
+    Ok(text)
+}
+
+/// A file to show the next step with.
+async fn first_file(place: &Place, parts: &Parts) -> String {
+    if place.folder.join(samples::FIRST_SAMPLE).is_file() {
+        return samples::FIRST_SAMPLE.to_owned();
+    }
+    let first = async {
+        let root = parts.registry.root().await.ok()?;
+        let files = parts.registry.files_in(&root.id, &Page { after: None, limit: 1 }).await.ok()?;
+        Some(files.first()?.name.to_string())
+    };
+    first.await.unwrap_or_else(|| "FILE".to_owned())
+}
+
+/// Text as a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let bare = |c: char| c.is_alphanumeric() || "_-./:=@%+,~".contains(c);
+    if !text.is_empty() && text.chars().all(bare) {
+        text.to_owned()
+    } else {
+        format!("'{}'", plain(text).replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_wins_over_a_setting_and_names_are_unique() {
+        let client = |text: &str| text.parse::<Client>().unwrap();
+        let settings = [client("a=https://a1"), client("b=https://b1")];
+        let all = all_clients(&settings, vec![client("b=https://b2"), client("https://c")]).unwrap();
+        let shown: Vec<_> = all.iter().map(|c| format!("{}={}", c.name, c.discovery.authority())).collect();
+        assert_eq!(shown, ["a=a1", "b=b2", "c=c"]);
+        let twice = all_clients(&[], vec![client("https://c"), client("c=https://d")]).unwrap_err();
+        assert!(twice.to_string().contains("two --client have the name `c`"));
+    }
+
+    #[test]
+    fn a_name_in_a_printed_command_is_one_word() {
+        assert_eq!(quoted("report.docx"), "report.docx");
+        assert_eq!(quoted("a b.docx"), "'a b.docx'");
+        assert_eq!(quoted("it's; rm"), "'it'\\''s; rm'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn a_folder_that_was_named_is_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut place = Place::find(Some(folder.path().join("documents")), &Whereabouts::default()).unwrap();
+        assert!(make_folder(&place).unwrap_err().to_string().contains("mkdir -p"));
+        place.folder_is_named = false;
+        assert!(make_folder(&place).unwrap());
+        assert!(place.folder.join(samples::FIRST_SAMPLE).is_file());
+        assert!(!make_folder(&place).unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_told_with_another_one_to_try() {
+        let (_listener, address) = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let told = bind(address).await.unwrap_err().to_string();
+        assert!(told.contains(&format!("cannot listen on {address}")) && told.contains("hint: "), "{told}");
+    }
+}
