@@ -3,11 +3,40 @@
 //!
 //! The rules are pure functions; the use cases load a record through a port, let a rule decide, and commit the next
 //! record at the revision they read. This crate never names a database, a cloud or a web framework.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`locks`], [`saving`], [`naming`], [`access`], [`sweep`] | the rules, pure, each with its table |
+//! | [`host`], `shelf` | load, decide, commit; what the folder shows |
+//! | `files`, `containers` | one method per operation |
+//! | [`index`] | keeping the registry true to a folder that others change |
+//! | [`front`] | the host as `wopi-service` wants it |
+//! | [`clients`] | who may call us, and with which keys |
+//! | [`ports`], [`records`] | what the rules need from outside; what is remembered |
+//! | [`memory`] | reference implementations of the ports |
 
+pub mod access;
+pub mod caller;
+pub mod clients;
+mod containers;
+pub mod errors;
+mod files;
+pub mod front;
+pub mod host;
 pub mod ids;
+pub mod index;
+pub mod links;
+pub mod locks;
 pub mod memory;
+pub mod naming;
+pub mod people;
 pub mod ports;
 pub mod records;
+pub mod saving;
+mod shelf;
+pub mod sweep;
 
+pub use front::Front;
+pub use host::{Host, HostSettings, Ports};
 pub use wopi;
-pub use wopi_service::{Body, BoxError};
+pub use wopi_service::{Body, BoxError, empty, full};

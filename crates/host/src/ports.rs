@@ -11,8 +11,8 @@ use futures_util::stream::BoxStream;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 use crate::records::{
-    ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session, SessionId,
-    Sha256, Timestamp, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
+    SessionId, Sha256, Timestamp, User, VersionEntry,
 };
 use crate::{Body, BoxError};
 
@@ -257,6 +257,9 @@ pub enum TreeError {
     /// No space is left.
     #[error("no space left")]
     Full(#[source] BoxError),
+    /// Passing trouble; worth another try.
+    #[error("the folder is not available")]
+    Unavailable(#[source] BoxError),
     /// Anything else.
     #[error("the folder failed")]
     Failed(#[source] BoxError),
@@ -362,6 +365,13 @@ pub trait Registry: Display + Debug + Send + Sync + 'static {
     async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>, RegistryError>;
     /// Files that have versions, from `after` on, at most `limit`: the sweeper's walk.
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>, RegistryError>;
+
+    /// Files that were deleted before `at`, at most `limit`.
+    async fn files_deleted_before(&self, at: Timestamp, limit: usize) -> Result<Vec<FileRecord>, RegistryError>;
+    /// Keeps activities.
+    async fn add_activities(&self, activities: &[Activity]) -> Result<(), RegistryError>;
+    /// The activities of a file, latest first, at most `limit`.
+    async fn activities(&self, file: &FileId, limit: usize) -> Result<Vec<Activity>, RegistryError>;
 
     // containers
 

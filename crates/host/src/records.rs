@@ -337,3 +337,16 @@ pub struct DiscoveryCache {
     /// When it was fetched.
     pub fetched_at: Timestamp,
 }
+
+/// Something that a client reported about a document (AddActivities).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Activity {
+    /// In which file.
+    pub file: FileId,
+    /// With whose token it was reported.
+    pub by: UserId,
+    /// When.
+    pub at: Timestamp,
+    /// The activity as the client sent it.
+    pub json: String,
+}

@@ -1,1 +1,43 @@
-//! stub
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+//! The registry in SQLite: what exists, where it is, who holds it.
+//!
+//! One thread owns the one connection that writes, and commits what waits in groups ([`BATCH_JOBS_MAX`] jobs, one
+//! `fsync`). A few connections read. Records that every request needs are kept in memory, and SQLite is asked each time
+//! whether another process changed the database, so that a right that was taken away is gone at the next request.
+//! This is also why the crate talks to SQLite itself, with statements that block, and not through an async pool: the
+//! group commit and that question both need one connection held by one thread.
+//!
+//! It knows records and revisions. It does not know what a lock means, when one has run out, or who may do what.
+//!
+//! | module | what |
+//! |---|---|
+//! | `registry` | [`SqliteRegistry`], and the port on top of everything below |
+//! | `writer` | the thread that writes: batches, savepoints, answers |
+//! | `readers` | the connections that read |
+//! | `cache` | records in memory, and the question whether they are the latest |
+//! | `db`, `migrations` | how a database is opened, and its schema (`migrations/sqlite`) |
+//! | `files`, `names`, `history`, `containers`, `people` | the statements, a `const` each, above what runs them |
+//! | `fields`, `error` | columns to values; what can go wrong |
+
+mod cache;
+mod containers;
+mod db;
+mod error;
+mod fields;
+mod files;
+mod history;
+mod migrations;
+mod names;
+mod people;
+mod readers;
+mod registry;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use cache::{CONTAINERS_CACHED_MAX, FILES_CACHED_MAX, SESSIONS_CACHED_MAX, USERS_CACHED_MAX};
+pub use db::{BUSY_TIMEOUT, OpenError};
+pub use readers::READERS;
+pub use registry::{Health, Opener, SqliteRegistry};
+pub use writer::{BATCH_JOBS_MAX, JOBS_WAITING_MAX};

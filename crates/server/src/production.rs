@@ -1,33 +1,289 @@
-//! The program as it is shipped: folder, SQLite, the WOPI service over the host. Assembled when those crates are merged.
+//! The wiring of the real program: SQLite, a folder, PASETO, discovery over HTTP.
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use http::{Request, Response};
-use lectern_host::Body;
+use async_trait::async_trait;
+use http::{HeaderMap, Method, Request, Response};
+use lectern_accounts::TokenKeys;
+use lectern_contents::Folder;
+use lectern_host::clients::{ClientSettings, Clients, ProofSetting};
+use lectern_host::host::BootstrapperSettings;
+use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, Tree, TreePath};
+use lectern_host::records::FileRecord;
+use lectern_host::{Body, Front, Host, HostSettings, Ports};
+use lectern_registry::{Opener, SqliteRegistry};
+use tower::Service;
+use wopi::action_url::ActionUrlFacts;
+use wopi::discovery::{Discovery, NetZone};
+use wopi::{FileId, operation};
+use wopi_service::{Limits, Refusal, WopiService, render};
 
-use crate::trouble::Trouble;
-use crate::wiring::{DiscoverySummary, Parts, Premises, Served, Wiring};
+use crate::config::{Client, ProofRule, Settings};
+use crate::discovery_source::HttpDiscovery;
+use crate::system::{SystemClock, SystemRandom};
+use crate::trouble::{OrTrouble, Trouble};
+use crate::wiring::{ActionUrl, DiscoverySummary, Documents, Parts, Premises, Served, Wiring};
 
-/// The program as it is shipped.
-#[derive(Clone, Copy, Debug)]
+/// `X-WOPI-ServerVersion`.
+const SERVER_VERSION: &str = concat!("Lectern/", env!("CARGO_PKG_VERSION"));
+
+/// Where `FileUrl` leads, below the public URL.
+const FILE_URL_PREFIX: &str = "/file/";
+
+/// SQLite, a folder, PASETO, discovery over HTTP.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Production;
 
-fn not_assembled() -> Trouble {
-    Trouble::new("this build has no registry and no contents in it").hint("build the merged program")
+/// What both a command and a server open.
+struct Opened {
+    host: Arc<Host>,
+    registry: Arc<SqliteRegistry>,
+    parts: Parts,
+}
+
+impl Production {
+    async fn build(premises: &Premises, who: Opener) -> Result<Opened, Trouble> {
+        let place = &premises.place;
+        let folder = Folder::open(&place.folder, &place.state)
+            .or_trouble(|| format!("cannot use the folder `{}`", place.folder_shown()))?;
+        let registry = SqliteRegistry::open(&place.database(), who)
+            .or_trouble(|| format!("cannot use the records in `{}`", place.database().display()))?;
+        let registry = Arc::new(registry);
+        let folder = Arc::new(folder);
+        let keys = place.token_keys();
+        let tokens = TokenKeys::load_or_create(&keys, SystemClock.now(), &SystemRandom)
+            .or_trouble(|| format!("cannot use the token keys in `{}`", keys.display()))?;
+        let tokens: Arc<dyn Tokens> = Arc::new(tokens);
+        let dyn_registry: Arc<dyn Registry> = Arc::clone(&registry) as _;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let source = HttpDiscovery::new()
+            .map_err(|error| Trouble::new("cannot prepare to fetch discovery documents").because(error.to_string()))?;
+        let settings = premises.clients.iter().map(client_settings).collect();
+        let clients = Clients::load(settings, Arc::clone(&dyn_registry), Arc::new(source), Arc::clone(&clock))
+            .await
+            .or_trouble(|| "cannot use the clients".to_owned())?;
+        let ports = Ports {
+            registry: Arc::clone(&dyn_registry),
+            contents: Arc::clone(&folder) as Arc<dyn Contents>,
+            tree: Some(Arc::clone(&folder) as Arc<dyn Tree>),
+            tokens: Arc::clone(&tokens),
+            clients,
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+        };
+        let host = Arc::new(Host::new(ports, host_settings(premises)));
+        let parts = Parts {
+            registry: dyn_registry,
+            contents: folder,
+            tokens,
+            clock,
+            random,
+            documents: Arc::new(HostDocuments(Arc::clone(&host))),
+        };
+        Ok(Opened { host, registry, parts })
+    }
+}
+
+fn client_settings(client: &Client) -> ClientSettings {
+    ClientSettings {
+        name: client.name.as_str().to_owned(),
+        discovery_url: client.discovery.as_str().to_owned(),
+        proof: match client.proof {
+            ProofRule::Auto => ProofSetting::Auto,
+            ProofRule::Required => ProofSetting::Required,
+            ProofRule::Off => ProofSetting::Off,
+        },
+        rank: client.rank,
+        ranks: client.ranks.clone(),
+        zone: client.zone.and_then(|zone| NetZone::parse(zone.as_str())),
+        public_origin: client.public_origin.as_ref().map(|origin| origin.as_str().to_owned()),
+    }
+}
+
+fn host_settings(premises: &Premises) -> HostSettings {
+    let Settings { wopi, limits, history, rescued, bootstrapper, .. } = &premises.place.settings;
+    HostSettings {
+        body_bytes_max: limits.body_bytes_max.get(),
+        hash_inline_bytes_max: wopi.hash_inline_bytes_max.get(),
+        containers: wopi.containers,
+        relative_writes: wopi.relative_writes,
+        file_url: wopi.file_url,
+        business_users: wopi.business_users,
+        bootstrapper: BootstrapperSettings {
+            authorization_uri: bootstrapper.authorization_uri.clone(),
+            token_issuance_uri: bootstrapper.token_issuance_uri.clone(),
+            provider_id: bootstrapper.provider_id.clone(),
+            url_schemes: bootstrapper.url_schemes.clone(),
+        },
+        rescued_kept: rescued.keep_for.get(),
+        rescued_bytes_max: rescued.bytes_max.get(),
+        deleted_kept: history.deleted_for.get(),
+        versions_kept: history.every_for.get(),
+        versions_daily_kept: history.daily_for.get(),
+        ..HostSettings::new(premises.public_url.as_str())
+    }
+}
+
+struct HostDocuments(Arc<Host>);
+
+#[async_trait]
+impl Documents for HostDocuments {
+    async fn file_at(&self, path: &TreePath) -> Result<FileRecord, Trouble> {
+        self.0.file_at(path).await.map_err(|refusal| {
+            Trouble::new(format!("there is no file `{path}` that can be served"))
+                .because(refusal.to_string())
+                .hint("name a file by its path in the folder; links, hidden and temporary files are not served")
+        })
+    }
+
+    async fn actions(&self, file: &FileRecord, wopi_src: &str) -> Result<Vec<ActionUrl>, Trouble> {
+        let extension = file.name.extension().trim_start_matches('.');
+        let facts = ActionUrlFacts::new(wopi_src);
+        let offered = self.0.ports().clients.actions_for(extension);
+        Ok(offered
+            .into_iter()
+            .map(|action| ActionUrl {
+                url: action.url(&facts),
+                client: action.client.to_string(),
+                action: action.name.clone(),
+            })
+            .collect())
+    }
+}
+
+/// What answers under `/wopi` and `/file/`.
+#[derive(Clone)]
+pub struct Answers {
+    wopi: WopiService<Front>,
+    host: Arc<Host>,
+    /// The path of the public URL, for proxies that do not take it away.
+    public_path: Arc<str>,
+}
+
+impl Answers {
+    /// The file and token of a `FileUrl`, if `path` is one.
+    fn file_url(&self, path: &str) -> Option<(String, String)> {
+        let path = path.strip_prefix(&*self.public_path).unwrap_or(path);
+        let (id, token) = path.strip_prefix(FILE_URL_PREFIX)?.split_once('/')?;
+        Some((id.to_owned(), token.to_owned()))
+    }
+}
+
+/// The bytes behind a `FileUrl`. It is unsigned and shows no other token than the one in its path.
+async fn by_file_url(host: &Host, method: &Method, headers: &HeaderMap, id: &str, token: &str) -> Response<Body> {
+    let answer = async {
+        if !host.settings().file_url {
+            return Err(Refusal::new(wopi::WopiError::NotFound, "FileUrl is not offered (wopi.file_url)"));
+        }
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return Err(Refusal::new(wopi::WopiError::NotSupported, "a FileUrl can only be read"));
+        }
+        let file = FileId::parse(id).ok_or(wopi::WopiError::NotFound)?;
+        host.file_by_url(&file, token, operation::range(headers)).await
+    };
+    match answer.await {
+        Ok(bytes) => {
+            let mut response = render::bytes(bytes);
+            if *method == Method::HEAD {
+                *response.body_mut() = lectern_host::empty();
+            }
+            response
+        }
+        Err(refusal) => {
+            tracing::warn!(file.id = %wopi::route::for_log(id), "refused a FileUrl: {refusal}");
+            render::refusal(&refusal, "-")
+        }
+    }
+}
+
+impl Service<Request<Body>> for Answers {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let answers = self.clone();
+        Box::pin(async move {
+            if let Some((id, token)) = answers.file_url(request.uri().path()) {
+                let (parts, _) = request.into_parts();
+                return Ok(by_file_url(&answers.host, &parts.method, &parts.headers, &id, &token).await);
+            }
+            Ok(answers.wopi.handle(request).await)
+        })
+    }
 }
 
 impl Wiring for Production {
-    type Wopi = tower::util::BoxCloneService<Request<Body>, Response<Body>, Infallible>;
+    type Wopi = Answers;
 
-    async fn open(&self, _: &Premises) -> Result<Parts, Trouble> {
-        Err(not_assembled())
+    async fn open(&self, premises: &Premises) -> Result<Parts, Trouble> {
+        Ok(Self::build(premises, Opener::Command).await?.parts)
     }
 
-    async fn serve(&self, _: &Premises) -> Result<Served<Self::Wopi>, Trouble> {
-        Err(not_assembled())
+    async fn serve(&self, premises: &Premises) -> Result<Served<Answers>, Trouble> {
+        let Opened { host, registry, parts } = Self::build(premises, Opener::Server).await?;
+        let recovered = host.recover().await.or_trouble(|| "cannot carry out what a crash left undone".to_owned())?;
+        if recovered > 0 {
+            tracing::info!(files = recovered, "carried out what the last run had decided and not finished");
+        }
+        let limits = &premises.place.settings.limits;
+        let wopi_limits = Limits {
+            json_bytes_max: usize::try_from(limits.json_bytes_max.get()).unwrap_or(usize::MAX),
+            user_info_bytes_max: limits.user_info_bytes_max.as_usize(),
+            ignored_body_bytes_max: usize::try_from(limits.body_bytes_max.get()).unwrap_or(usize::MAX),
+            ..Limits::default()
+        };
+        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let front = Front::new(Arc::clone(&host));
+        let answers = Answers {
+            wopi: WopiService::new(front, wopi_limits, SERVER_VERSION, &machine),
+            host: Arc::clone(&host),
+            public_path: premises.public_url.path().trim_end_matches('/').into(),
+        };
+        let mut background = tokio::task::JoinSet::new();
+        let clients = Arc::clone(&host.ports().clients);
+        background.spawn(clients.keep_fresh(std::future::pending()));
+        for work in [Work::Settle, Work::Scan, Work::Sweep] {
+            let host = Arc::clone(&host);
+            background.spawn(async move {
+                match work {
+                    Work::Settle => host.keep_settled().await,
+                    Work::Scan => host.keep_scanned().await,
+                    Work::Sweep => host.keep_swept().await,
+                }
+            });
+        }
+        let close = Box::pin(async move {
+            host.settle_all().await;
+            if let Err(error) = registry.close().await {
+                tracing::error!("closing the records: {error}");
+            }
+        });
+        Ok(Served { parts, wopi: answers, probes: Vec::new(), background, close })
     }
 
-    fn read_discovery(&self, _: &str) -> Result<DiscoverySummary, String> {
-        Err(not_assembled().what().to_owned())
+    fn read_discovery(&self, xml: &str) -> Result<DiscoverySummary, String> {
+        let discovery = Discovery::parse(xml).map_err(|error| error.to_string())?;
+        Ok(DiscoverySummary {
+            apps: discovery.zones.iter().map(|zone| zone.apps.len()).sum(),
+            extensions: discovery.extensions().len(),
+            proof_key: discovery.proof_key.map(|key| key.keys().map(drop).map_err(|error| error.to_string())),
+        })
     }
+}
+
+/// Work beside the requests.
+#[derive(Clone, Copy)]
+enum Work {
+    Settle,
+    Scan,
+    Sweep,
 }

@@ -1,6 +1,15 @@
 //! A request that has been let in, as one typed value.
 //!
 //! [`parse`] runs behind the gate, so a stranger with a bad header learns only that he is a stranger.
+//!
+//! What an operation depends on is read strictly. What only describes it (who edited, whether it was an autosave, the
+//! session context) is read as well as it can be, because no save should be lost over it.
+
+mod containers;
+mod ecosystem;
+mod files;
+pub use files::range;
+mod names;
 
 use http::HeaderMap;
 
@@ -246,7 +255,8 @@ impl RequestedName {
 /// What a client says about a save, beside its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SaveFacts {
-    /// `X-WOPI-Editors`: everyone who contributed, at most [`SaveFacts::EDITORS_MAX`], each at most 255 characters.
+    /// `X-WOPI-Editors`: everyone who contributed, at most [`SaveFacts::EDITORS_MAX`], each at most
+    /// [`SaveFacts::EDITOR_LENGTH_MAX`] characters.
     pub editors: Vec<String>,
     /// `X-COOL-WOPI-Timestamp` (or `X-LOOL-…`), verbatim: the LastModifiedTime that the client believes is current.
     pub timestamp: Option<String>,
@@ -261,6 +271,12 @@ pub struct SaveFacts {
 impl SaveFacts {
     /// How many editors of one save are kept.
     pub const EDITORS_MAX: usize = 100;
+
+    /// Longest editor's id that is kept, in characters. A longer one can be nobody's.
+    pub const EDITOR_LENGTH_MAX: usize = 255;
+
+    /// Longest timestamp, in characters. Ours have 28.
+    pub const TIMESTAMP_LENGTH_MAX: usize = 100;
 }
 
 /// What a share URL may be used for.
@@ -303,8 +319,17 @@ impl ByteRange {
 ///
 /// [`WopiError::InvalidRequest`] names the header that is missing, doubled or malformed; operations whose refusal has
 /// another status by their documents (an unknown share URL type, two targets of CreateChildFile) answer
-/// [`WopiError::NotSupported`].
+/// [`WopiError::NotSupported`], and so do all operations that are not in [`Operation`]: CSPP Plus, the two that only the
+/// specification knows, the `Unknown…` kinds, and a kind that does not belong to the target.
 pub fn parse(target: &Target, kind: Kind, headers: &HeaderMap) -> Result<Operation, WopiError> {
-    let _ = (target, kind, headers);
-    todo!("H1")
+    Ok(match target {
+        Target::File(id) => Operation::File(id.clone(), files::parse(kind, headers)?),
+        Target::Container(id) => Operation::Container(id.clone(), containers::parse(kind, headers)?),
+        Target::Ecosystem => Operation::Ecosystem(ecosystem::parse(kind, headers)?),
+        Target::Bootstrapper => Operation::Bootstrapper(ecosystem::parse_bootstrapper(kind, headers)?),
+        Target::Folder(id) => Operation::Folder(id.clone(), containers::parse_folder(kind)?),
+    })
 }
+
+#[cfg(test)]
+mod tests;

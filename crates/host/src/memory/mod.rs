@@ -1,3 +1,6 @@
-//! Reference implementations of the ports, in memory: for tests and for reading what a port promises.
+//! Reference implementations of the ports, in memory: the shortest program that keeps each promise.
+//!
+//! They are what the suites of `lectern-conformance` are tried on first, and what the tests of the rules run on.
 
+pub mod contents;
 pub mod registry;

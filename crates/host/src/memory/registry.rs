@@ -11,8 +11,8 @@ use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 use crate::ports::{FileCommit, Page, ROOT_NAME, Registry, RegistryError};
 use crate::records::{
-    ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave, Revision, Session,
-    SessionId, Timestamp, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave, Revision,
+    Session, SessionId, Timestamp, User, VersionEntry,
 };
 
 /// A registry that lives as long as the process.
@@ -30,6 +30,7 @@ struct State {
     users: BTreeMap<UserId, User>,
     sessions: BTreeMap<SessionId, Session>,
     discovery: BTreeMap<String, DiscoveryCache>,
+    activities: Vec<Activity>,
 }
 
 /// What a name in a container belongs to.
@@ -307,6 +308,22 @@ impl Registry for MemoryRegistry {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let files = state.versions.range::<FileId, _>((from, Bound::Unbounded)).filter(|(_, of)| !of.is_empty());
         Ok(files.map(|(file, _)| file.clone()).take(limit).collect())
+    }
+
+    async fn files_deleted_before(&self, at: Timestamp, limit: usize) -> Result<Vec<FileRecord>, RegistryError> {
+        let state = self.state();
+        let old = state.files.values().filter(|file| file.deleted_at.is_some_and(|deleted| deleted < at));
+        Ok(old.take(limit).cloned().collect())
+    }
+
+    async fn add_activities(&self, activities: &[Activity]) -> Result<(), RegistryError> {
+        self.state().activities.extend_from_slice(activities);
+        Ok(())
+    }
+
+    async fn activities(&self, file: &FileId, limit: usize) -> Result<Vec<Activity>, RegistryError> {
+        let state = self.state();
+        Ok(state.activities.iter().rev().filter(|activity| activity.file == *file).take(limit).cloned().collect())
     }
 
     async fn root(&self) -> Result<ContainerRecord, RegistryError> {

@@ -1,0 +1,46 @@
+//! Somebody who was let in, for one target, and the record he was let in to.
+
+use wopi::WopiError;
+use wopi_service::Refusal;
+
+use crate::access::Rights;
+use crate::ports::TokenClaims;
+use crate::records::{ContainerRecord, FileRecord, User};
+
+/// What a caller was let in to. The record is as fresh as the gate; it spares the first load.
+#[derive(Clone, Debug)]
+pub(crate) enum Admission {
+    File(Box<FileRecord>),
+    Container(ContainerRecord),
+    Elsewhere,
+}
+
+/// Somebody who was let in.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub(crate) user: User,
+    pub(crate) claims: TokenClaims,
+    pub(crate) rights: Rights,
+    pub(crate) admission: Admission,
+}
+
+impl Caller {
+    /// Who it is.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    pub(crate) fn file(&self) -> Result<&FileRecord, Refusal> {
+        match &self.admission {
+            Admission::File(record) => Ok(record),
+            Admission::Container(_) | Admission::Elsewhere => Err(WopiError::NotFound.into()),
+        }
+    }
+
+    pub(crate) fn container(&self) -> Result<&ContainerRecord, Refusal> {
+        match &self.admission {
+            Admission::Container(record) => Ok(record),
+            Admission::File(_) | Admission::Elsewhere => Err(WopiError::NotFound.into()),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! From what a port could not do to what a client is told: one function per port, every variant named.
+
+use wopi::WopiError;
+use wopi_service::Refusal;
+
+use crate::locks::LockMismatch;
+use crate::ports::{ContentsError, RegistryError, TreeError};
+use crate::saving::SaveRefusal;
+
+/// After how many seconds a client should come back from passing trouble.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
+
+fn busy(because: String) -> Refusal {
+    Refusal::new(WopiError::Busy { retry_after: RETRY_AFTER_SECONDS }, because)
+}
+
+/// An error with its chain of causes.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// What the registry could not do. `doing` is what was tried, for the operator.
+pub fn registry(doing: &str, error: &RegistryError) -> Refusal {
+    let because = format!("{doing}: {}", chain(error));
+    match error {
+        RegistryError::NotFound => Refusal::new(WopiError::NotFound, because),
+        RegistryError::NameTaken => Refusal::new(WopiError::NameTaken { valid: None }, because),
+        RegistryError::NotEmpty => Refusal::new(WopiError::NotEmpty, because),
+        // A full disk passes when somebody makes room. 404 or 413 would make clients give the edit up.
+        RegistryError::Conflict | RegistryError::Full(_) | RegistryError::Unavailable(_) => busy(because),
+        RegistryError::Failed(_) => Refusal::internal(because),
+    }
+}
+
+/// What contents could not do.
+pub fn contents(doing: &str, error: &ContentsError) -> Refusal {
+    let because = format!("{doing}: {}", chain(error));
+    match error {
+        ContentsError::TooLarge { .. } => Refusal::new(WopiError::TooLarge, because),
+        ContentsError::Body(_) => Refusal::new(WopiError::InvalidRequest { header: "body" }, because),
+        ContentsError::Full(_) | ContentsError::Unavailable(_) => busy(because),
+        // A content that a record points to and that is not there is our failure, not the client's.
+        ContentsError::NotFound | ContentsError::Failed(_) => Refusal::internal(because),
+    }
+}
+
+/// What the folder could not do.
+pub fn tree(doing: &str, error: &TreeError) -> Refusal {
+    let because = format!("{doing}: {}", chain(error));
+    match error {
+        TreeError::NotFound => Refusal::new(WopiError::NotFound, because),
+        TreeError::NameTaken => Refusal::new(WopiError::NameTaken { valid: None }, because),
+        TreeError::NotEmpty => Refusal::new(WopiError::NotEmpty, because),
+        TreeError::NameRefused => Refusal::new(
+            WopiError::IllegalName {
+                reason: "the file system refuses the name".to_owned(),
+                valid: None,
+                container: false,
+            },
+            because,
+        ),
+        TreeError::Full(_) | TreeError::Unavailable(_) => busy(because),
+        TreeError::Failed(_) => Refusal::internal(because),
+    }
+}
+
+impl From<LockMismatch> for Refusal {
+    fn from(no: LockMismatch) -> Self {
+        let because = no.reason.clone();
+        Self::new(WopiError::LockMismatch { current: no.current, reason: no.reason }, because)
+    }
+}
+
+impl From<SaveRefusal> for Refusal {
+    fn from(no: SaveRefusal) -> Self {
+        match no {
+            SaveRefusal::Lock(no) => no.into(),
+            SaveRefusal::Stale { given, current } => Self::new(
+                WopiError::StaleTimestamp,
+                format!("the client saw the file of {}, it is of {current} now", wopi::route::for_log(&given)),
+            ),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What is thrown away, and when: old versions, old refused saves, old deleted files, and bytes nobody points to.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use wopi::{FileId, ItemVersion};
+use wopi_service::Refusal;
+
+use crate::errors;
+use crate::host::Host;
+use crate::ports::RegistryError;
+use crate::records::{ContentId, RescuedSave, Timestamp, VersionEntry};
+
+/// How often the background work sweeps.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Bytes younger than this are never taken for forgotten: their save may be under way, here or on another node.
+pub const ORPHAN_AGE_MIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Sessions that ran out stay this long, so that a late token can be told from an unknown one.
+const SESSIONS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How many records are looked at in one step.
+const STEP: usize = 500;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// What one sweep removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SweepSummary {
+    /// Deleted files forgotten.
+    pub files: usize,
+    /// Versions taken out of histories.
+    pub versions: usize,
+    /// Refused saves forgotten.
+    pub rescued: usize,
+    /// Runs of bytes removed.
+    pub contents: usize,
+    /// Sessions forgotten.
+    pub sessions: u64,
+}
+
+/// The versions of one file, latest first, that may go.
+///
+/// | age | kept |
+/// |---|---|
+/// | up to `kept` | every one |
+/// | up to `daily_kept` | the latest of each day |
+/// | older | none |
+///
+/// A version with a name, or one marked to be kept, never goes.
+pub fn thinned(versions: &[VersionEntry], kept: Duration, daily_kept: Duration, now: Timestamp) -> Vec<ItemVersion> {
+    let mut days = BTreeSet::new();
+    let mut out = Vec::new();
+    for entry in versions {
+        let at = Timestamp(entry.content.modified_at.0 / 10_000);
+        let age = now.since(at);
+        if age <= kept || entry.keep || entry.label.is_some() {
+            continue;
+        }
+        if age > daily_kept || !days.insert(at.0.div_euclid(DAY_MS)) {
+            out.push(entry.version);
+        }
+    }
+    out
+}
+
+/// The refused saves, latest first, that may go: those older than `kept`, and the oldest beyond `bytes_max` in all.
+pub fn outlived(saves: &[RescuedSave], kept: Duration, bytes_max: u64, now: Timestamp) -> Vec<ContentId> {
+    let mut bytes = 0u64;
+    let mut out = Vec::new();
+    for save in saves {
+        bytes = bytes.saturating_add(save.size);
+        if now.since(save.at) > kept || bytes > bytes_max {
+            out.push(save.content);
+        }
+    }
+    out
+}
+
+fn before(now: Timestamp, span: Duration) -> Timestamp {
+    Timestamp(now.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+}
+
+impl Host {
+    /// Removes what may go.
+    ///
+    /// # Errors
+    ///
+    /// If the registry or the contents cannot be read; what was removed by then stays removed.
+    pub async fn sweep(&self) -> Result<SweepSummary, Refusal> {
+        let now = self.now();
+        let registry = &self.ports.registry;
+        let mut summary = SweepSummary::default();
+        let mut after: Option<FileId> = None;
+        loop {
+            let files = registry.files_with_versions(after.as_ref(), STEP).await;
+            let files = files.map_err(|e| errors::registry("walking the histories", &e))?;
+            for file in &files {
+                summary.versions += self.thin(file, now).await?;
+            }
+            match files.last() {
+                Some(last) if files.len() == STEP => after = Some(last.clone()),
+                _ => break,
+            }
+        }
+        summary.files = self.forget_deleted(before(now, self.settings.deleted_kept)).await?;
+        let saves = registry.rescued(None).await.map_err(|e| errors::registry("listing refused saves", &e))?;
+        let out = outlived(&saves, self.settings.rescued_kept, self.settings.rescued_bytes_max, now);
+        if !out.is_empty() {
+            summary.rescued = out.len();
+            let removed = registry.remove_rescued(&out).await;
+            removed.map_err(|e| errors::registry("forgetting refused saves", &e))?;
+        }
+        let pruned = registry.prune_sessions(before(now, SESSIONS_KEPT)).await;
+        summary.sessions = pruned.map_err(|e| errors::registry("forgetting sessions", &e))?;
+        summary.contents = self.remove_orphans(now).await?;
+        Ok(summary)
+    }
+
+    async fn thin(&self, file: &FileId, now: Timestamp) -> Result<usize, Refusal> {
+        let registry = &self.ports.registry;
+        let versions = registry.versions(file).await.map_err(|e| errors::registry("reading a history", &e))?;
+        let out = thinned(&versions, self.settings.versions_kept, self.settings.versions_daily_kept, now);
+        if !out.is_empty() {
+            let removed = registry.remove_versions(file, &out).await;
+            removed.map_err(|e| errors::registry("thinning a history", &e))?;
+        }
+        Ok(out.len())
+    }
+
+    /// Forgets, with their histories, files that were deleted long ago.
+    async fn forget_deleted(&self, at: Timestamp) -> Result<usize, Refusal> {
+        let registry = &self.ports.registry;
+        let mut forgotten = 0;
+        loop {
+            let files = registry.files_deleted_before(at, STEP).await;
+            let files = files.map_err(|e| errors::registry("listing deleted files", &e))?;
+            let mut progress = false;
+            for file in &files {
+                match registry.remove_file(&file.id, file.revision).await {
+                    Ok(()) => {
+                        forgotten += 1;
+                        progress = true;
+                    }
+                    Err(RegistryError::Conflict | RegistryError::NotFound) => {}
+                    Err(error) => return Err(errors::registry("forgetting a deleted file", &error)),
+                }
+            }
+            if !progress {
+                return Ok(forgotten);
+            }
+        }
+    }
+
+    async fn remove_orphans(&self, now: Timestamp) -> Result<usize, Refusal> {
+        let mut removed = 0;
+        let mut old = Vec::new();
+        let mut ids = self.ports.contents.ids();
+        loop {
+            let next = ids.next().await;
+            let end = next.is_none();
+            if let Some(id) = next {
+                let id = id.map_err(|e| errors::contents("listing contents", &e))?;
+                if now.since(id.made_at()) > ORPHAN_AGE_MIN {
+                    old.push(id);
+                }
+            }
+            if old.len() == STEP || (end && !old.is_empty()) {
+                let orphans = self.ports.registry.unreferenced(&old).await;
+                for id in orphans.map_err(|e| errors::registry("asking which contents are needed", &e))? {
+                    let gone = self.ports.contents.remove(&id).await;
+                    gone.map_err(|e| errors::contents("removing a content", &e))?;
+                    removed += 1;
+                }
+                old.clear();
+            }
+            if end {
+                return Ok(removed);
+            }
+        }
+    }
+
+    /// Sweeps whenever it is time, until the future is dropped.
+    pub async fn keep_swept(&self) {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            match self.sweep().await {
+                Ok(summary) => tracing::debug!(?summary, "swept"),
+                Err(refusal) => tracing::error!("sweeping: {refusal}"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::{Content, ModifiedAt};
+
+    const DAY: Duration = Duration::from_millis(DAY_MS as u64);
+
+    fn entry(version: u64, at: Timestamp) -> VersionEntry {
+        VersionEntry {
+            file: FileId::parse("f").unwrap(),
+            version: ItemVersion(version),
+            content: Content {
+                id: ContentId([0; 16]),
+                size: 1,
+                sha256: None,
+                modified_at: ModifiedAt::from(at),
+                saved_by: None,
+                editors: Vec::new(),
+                autosave: false,
+            },
+            label: None,
+            keep: false,
+        }
+    }
+
+    #[test]
+    fn the_table_of_ages() {
+        let now = Timestamp(1000 * DAY_MS);
+        let ago = |days: i64, hours: i64| Timestamp(now.0 - days * DAY_MS - hours * 3_600_000);
+        let mut versions = vec![
+            entry(9, ago(0, 1)),
+            entry(8, ago(0, 2)),
+            entry(7, ago(29, 0)),
+            entry(6, ago(40, 1)),
+            entry(5, ago(40, 2)),
+            entry(4, ago(41, 3)),
+            entry(3, ago(400, 0)),
+            entry(2, ago(401, 0)),
+        ];
+        versions[7].label = Some("first draft".into());
+        let out = thinned(&versions, 30 * DAY, 365 * DAY, now);
+        assert_eq!(out, [ItemVersion(5), ItemVersion(3)]);
+    }
+
+    #[test]
+    fn refused_saves_go_by_age_and_by_bytes() {
+        let now = Timestamp(1000 * DAY_MS);
+        let save = |n: u8, days: i64, size| RescuedSave {
+            content: ContentId([n; 16]),
+            file: FileId::parse("f").unwrap(),
+            file_name: wopi::FileName::parse("f.docx").unwrap(),
+            user: wopi::UserId::parse("u").unwrap(),
+            client: None,
+            size,
+            sha256: [0; 32],
+            reason: String::new(),
+            at: Timestamp(now.0 - days * DAY_MS),
+        };
+        let saves = [save(1, 1, 60), save(2, 2, 30), save(3, 3, 20), save(4, 31, 1)];
+        assert_eq!(outlived(&saves, 30 * DAY, 100, now), [ContentId([3; 16]), ContentId([4; 16])]);
+        assert_eq!(outlived(&saves, 30 * DAY, 1000, now), [ContentId([4; 16])]);
+    }
+}

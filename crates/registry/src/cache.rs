@@ -1,0 +1,312 @@
+//! Records in memory, never older than the last commit, also when another process made it.
+//!
+//! Nearly every request reads the same few records: a session, its user, a file, its containers. They are kept here,
+//! and before they are believed SQLite is asked whether the database changed: `PRAGMA data_version` on a connection
+//! of its own says in two microseconds whether anybody else committed. If nobody did, the cache is as good as the
+//! database. If somebody did, it was either our writer, which updates the cache itself before it answers, or another
+//! process (a `lectern` command). To tell the two apart, every transaction of a command counts up the row
+//! `outside_epoch`; if that moved, all is forgotten.
+//!
+//! What keeps old values out, case by case:
+//!
+//! | danger | answer |
+//! |---|---|
+//! | a reader loaded a row, our writer committed the next one, the reader puts the old one here | the reader leaves a ticket before it loads and may only replace that; the writer replaces tickets like anything else |
+//! | … another process committed in between | whoever sees the epoch move removes everything, tickets too, before anybody reads on |
+//! | our writer committed, then another process, that was noticed, and only then our writer gets here with its older row | the writer read the epoch inside its transaction; if it is not the one noticed here, its rows are dropped instead of kept |
+//! | between our writer's COMMIT and its update here a reader gets the row before | the commit has not been answered yet, so the read may be earlier than it |
+//!
+//! Revoking a session therefore works at the next request, by whichever process it was revoked.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lectern_host::records::{ContainerRecord, FileRecord, Session, SessionId, User};
+use lectern_host::wopi::{ContainerId, FileId, UserId};
+use rusqlite::Connection;
+
+use crate::db::prepared;
+
+/// Files kept at most. At some 700 bytes each they take 12 MB.
+pub const FILES_CACHED_MAX: usize = 16_384;
+/// Containers kept at most.
+pub const CONTAINERS_CACHED_MAX: usize = 8_192;
+/// Users kept at most.
+pub const USERS_CACHED_MAX: usize = 4_096;
+/// Sessions kept at most.
+pub const SESSIONS_CACHED_MAX: usize = 16_384;
+
+pub(crate) const OUTSIDE_EPOCH: &str = "SELECT value FROM meta WHERE name = 'outside_epoch'";
+pub(crate) const NEXT_OUTSIDE_EPOCH: &str = "UPDATE meta SET value = value + 1 WHERE name = 'outside_epoch'";
+const DATA_VERSION: &str = "PRAGMA data_version";
+
+/// What a committed job changed.
+#[derive(Debug)]
+pub(crate) enum Change {
+    File(Arc<FileRecord>),
+    FileGone(FileId),
+    Container(Arc<ContainerRecord>),
+    ContainerGone(ContainerId),
+    User(Arc<User>),
+    Session(Arc<Session>),
+    SessionGone(SessionId),
+    SessionsGone,
+}
+
+/// The cache and the connection that watches over it. Locked in this order: `watch`, then `shelves`.
+pub(crate) struct Cache {
+    watch: Mutex<Watch>,
+    shelves: Mutex<Shelves>,
+}
+
+struct Watch {
+    connection: Connection,
+    data_version: i64,
+}
+
+/// Proof that the cache was compared with the database, after whoever holds this began to ask.
+pub(crate) struct Checked(());
+
+/// What the cache says of a record.
+pub(crate) enum Found<V> {
+    Record(Arc<V>),
+    /// Not here; what is loaded now may be put in under this ticket.
+    Ticket(u64),
+}
+
+impl Cache {
+    /// An empty cache, with a reading connection that nothing else uses.
+    pub(crate) fn new(connection: Connection) -> rusqlite::Result<Self> {
+        // A check must never wait: whoever cannot check reads from the database instead.
+        connection.busy_timeout(Duration::ZERO)?;
+        let data_version = number(&connection, DATA_VERSION)?;
+        let epoch = number(&connection, OUTSIDE_EPOCH)?;
+        Ok(Self { watch: Mutex::new(Watch { connection, data_version }), shelves: Mutex::new(Shelves::new(epoch)) })
+    }
+
+    /// Compares with the database, and forgets everything if another process changed it. `None` if that cannot be
+    /// told just now.
+    pub(crate) fn check(&self) -> Option<Checked> {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let data_version = number(&watch.connection, DATA_VERSION).ok()?;
+        if data_version != watch.data_version {
+            let epoch = number(&watch.connection, OUTSIDE_EPOCH).ok()?;
+            let mut shelves = self.shelves();
+            if epoch != shelves.epoch {
+                shelves.forget_all();
+                shelves.epoch = epoch;
+            }
+            watch.data_version = data_version;
+        }
+        Some(Checked(()))
+    }
+
+    pub(crate) fn look_up<K: Kept>(&self, key: &K, _: &Checked) -> Found<K::Record> {
+        let mut shelves = self.shelves();
+        if let Some(Slot::Record(record)) = K::shelf(&mut shelves).get(key) {
+            return Found::Record(record.clone());
+        }
+        shelves.tickets += 1;
+        let ticket = shelves.tickets;
+        K::shelf(&mut shelves).put(key.clone(), Slot::Ticket(ticket));
+        Found::Ticket(ticket)
+    }
+
+    /// Puts in what was loaded after `look_up` gave the ticket, unless something newer has come since.
+    pub(crate) fn settle<K: Kept>(&self, key: &K, ticket: u64, record: Option<&Arc<K::Record>>) {
+        let mut shelves = self.shelves();
+        let shelf = K::shelf(&mut shelves);
+        if matches!(shelf.get(key), Some(Slot::Ticket(standing)) if *standing == ticket) {
+            match record {
+                Some(record) => shelf.put(key.clone(), Slot::Record(record.clone())),
+                None => shelf.remove(key),
+            }
+        }
+    }
+
+    /// The record if it is here, without asking whether it is the latest.
+    pub(crate) fn recollect<K: Kept>(&self, key: &K) -> Option<Arc<K::Record>> {
+        match K::shelf(&mut self.shelves()).get(key) {
+            Some(Slot::Record(record)) => Some(record.clone()),
+            _ => None,
+        }
+    }
+
+    /// Takes in what our writer committed in a transaction that saw this epoch.
+    pub(crate) fn committed(&self, changes: Vec<Change>, epoch: i64) {
+        let mut shelves = self.shelves();
+        let keep = shelves.epoch == epoch;
+        for change in changes {
+            shelves.take_in(change, keep);
+        }
+    }
+
+    /// Forgets what a transaction touched of which nobody knows how it ended.
+    pub(crate) fn uncertain(&self, changes: Vec<Change>) {
+        let mut shelves = self.shelves();
+        for change in changes {
+            shelves.take_in(change, false);
+        }
+    }
+
+    fn shelves(&self) -> MutexGuard<'_, Shelves> {
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn number(connection: &Connection, sql: &'static str) -> rusqlite::Result<i64> {
+    prepared(connection, sql)?.query_row([], |row| row.get(0))
+}
+
+pub(crate) struct Shelves {
+    epoch: i64,
+    tickets: u64,
+    files: Shelf<FileId, FileRecord>,
+    containers: Shelf<ContainerId, ContainerRecord>,
+    users: Shelf<UserId, User>,
+    sessions: Shelf<SessionId, Session>,
+}
+
+impl Shelves {
+    fn new(epoch: i64) -> Self {
+        Self {
+            epoch,
+            tickets: 0,
+            files: Shelf::new(FILES_CACHED_MAX),
+            containers: Shelf::new(CONTAINERS_CACHED_MAX),
+            users: Shelf::new(USERS_CACHED_MAX),
+            sessions: Shelf::new(SESSIONS_CACHED_MAX),
+        }
+    }
+
+    fn forget_all(&mut self) {
+        self.files.clear();
+        self.containers.clear();
+        self.users.clear();
+        self.sessions.clear();
+    }
+
+    fn take_in(&mut self, change: Change, keep: bool) {
+        match change {
+            Change::File(file) => self.files.replace(&file.id.clone(), keep.then_some(file)),
+            Change::FileGone(id) => self.files.remove(&id),
+            Change::Container(container) => self.containers.replace(&container.id.clone(), keep.then_some(container)),
+            Change::ContainerGone(id) => self.containers.remove(&id),
+            Change::User(user) => self.users.replace(&user.id.clone(), keep.then_some(user)),
+            Change::Session(session) => self.sessions.replace(&session.id.clone(), keep.then_some(session)),
+            Change::SessionGone(id) => self.sessions.remove(&id),
+            Change::SessionsGone => self.sessions.clear(),
+        }
+    }
+}
+
+/// A key whose records are kept.
+pub(crate) trait Kept: Clone + Eq + Hash + Send + Sync + 'static {
+    type Record: Clone + Send + Sync + 'static;
+
+    fn shelf(shelves: &mut Shelves) -> &mut Shelf<Self, Self::Record>;
+}
+
+macro_rules! kept {
+    ($($key:ty => $record:ty, $shelf:ident);+ $(;)?) => {
+        $(impl Kept for $key {
+            type Record = $record;
+
+            fn shelf(shelves: &mut Shelves) -> &mut Shelf<Self, $record> {
+                &mut shelves.$shelf
+            }
+        })+
+    };
+}
+
+kept! {
+    FileId => FileRecord, files;
+    ContainerId => ContainerRecord, containers;
+    UserId => User, users;
+    SessionId => Session, sessions;
+}
+
+enum Slot<V> {
+    Record(Arc<V>),
+    Ticket(u64),
+}
+
+/// A map of bounded size that loses what was not used for longest, more or less: when the young half is full, it
+/// becomes the old half and the old half is dropped; what is used moves to the young half.
+pub(crate) struct Shelf<K, V> {
+    young: HashMap<K, Slot<V>>,
+    old: HashMap<K, Slot<V>>,
+    half_max: usize,
+}
+
+impl<K: Clone + Eq + Hash, V> Shelf<K, V> {
+    fn new(max: usize) -> Self {
+        Self { young: HashMap::new(), old: HashMap::new(), half_max: (max / 2).max(1) }
+    }
+
+    fn get(&mut self, key: &K) -> Option<&Slot<V>> {
+        if !self.old.is_empty()
+            && let Some((key, slot)) = self.old.remove_entry(key)
+        {
+            self.put(key, slot);
+        }
+        self.young.get(key)
+    }
+
+    fn put(&mut self, key: K, slot: Slot<V>) {
+        self.old.remove(&key);
+        if self.young.len() >= self.half_max && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, slot);
+    }
+
+    fn replace(&mut self, key: &K, record: Option<Arc<V>>) {
+        match record {
+            Some(record) => self.put(key.clone(), Slot::Record(record)),
+            None => self.remove(key),
+        }
+    }
+
+    fn remove(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
+    fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(shelf: &mut Shelf<u32, u32>, keys: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        keys.into_iter().filter(|key| matches!(shelf.get(key), Some(Slot::Record(_)))).collect()
+    }
+
+    #[test]
+    fn a_shelf_never_holds_more_than_its_bound_and_keeps_what_is_used() {
+        let mut shelf = Shelf::new(8);
+        for key in 0..1000 {
+            shelf.put(key, Slot::Record(Arc::new(key)));
+            assert!(shelf.get(&0).is_some(), "used all the time, lost at {key}");
+            assert!(shelf.young.len() + shelf.old.len() <= 8);
+        }
+        assert!(records(&mut shelf, [998, 999]) == [998, 999]);
+    }
+
+    #[test]
+    fn a_key_is_on_a_shelf_once() {
+        let mut shelf = Shelf::new(2);
+        shelf.put(1, Slot::Record(Arc::new(1)));
+        shelf.put(2, Slot::Record(Arc::new(2)));
+        shelf.put(1, Slot::Record(Arc::new(3)));
+        shelf.remove(&1);
+        assert!(shelf.get(&1).is_none());
+    }
+}

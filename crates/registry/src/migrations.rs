@@ -1,0 +1,53 @@
+//! The schema, in numbered steps. A step that was released never changes; a change is a new step.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use crate::containers;
+use crate::db::OpenError;
+
+struct Migration {
+    number: i64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { number: 1, name: "first", sql: include_str!("../migrations/sqlite/0001_first.sql") }];
+
+const CREATE: &str = "CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)";
+const LATEST: &str = "SELECT coalesce(max(number), 0) FROM migrations";
+const APPLIED: &str = "INSERT INTO migrations (number, name) VALUES ($1, $2)";
+
+/// Brings the schema up to date and sees to it that there is a root, in one transaction.
+pub(crate) fn apply(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+    let known = MIGRATIONS.iter().map(|migration| migration.number).max().unwrap_or(0);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    transaction.execute_batch(CREATE).map_err(failed)?;
+    let found: i64 = transaction.query_row(LATEST, [], |row| row.get(0)).map_err(failed)?;
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    for migration in MIGRATIONS.iter().filter(|migration| migration.number > found) {
+        transaction.execute_batch(migration.sql).map_err(failed)?;
+        transaction.execute(APPLIED, params![migration.number, migration.name]).map_err(failed)?;
+    }
+    match containers::ensure_root(&transaction) {
+        Ok(()) => transaction.commit().map_err(failed),
+        Err(error) => Err(OpenError::Root { path: path.to_owned(), source: error.into() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_numbered_without_gaps() {
+        for (at, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(migration.number, i64::try_from(at).unwrap() + 1, "{}", migration.name);
+        }
+    }
+}
