@@ -35,9 +35,9 @@ use crate::wiring::Wiring;
 /// Where a command writes what it found.
 pub type Out<'a> = &'a mut (dyn Write + Send);
 
-/// Serves documents to office servers over WOPI.
+/// Lets office servers open, edit and save the documents of a folder (a WOPI host)
 #[derive(Parser, Debug)]
-#[command(name = "lectern", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "lectern", version, propagate_version = true, arg_required_else_help = true)]
 pub struct Cli {
     /// What is logged: error, warn, info, debug, trace, or a list such as info,lectern_host=debug
     #[arg(long, global = true, value_name = "FILTER")]

@@ -147,7 +147,7 @@ mod tests {
                     match tag {
                         _ if tag.starts_with('?') || tag.ends_with('/') => {}
                         _ if tag.starts_with('/') => {
-                            assert_eq!(open.pop().as_deref(), Some(&tag[1..]), "{name} {path}")
+                            assert_eq!(open.pop().as_deref(), Some(&tag[1..]), "{name} {path}");
                         }
                         _ => open.push(element.to_owned()),
                     }

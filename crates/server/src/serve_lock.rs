@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::trouble::{OrTrouble, Trouble};
@@ -57,7 +57,7 @@ impl ServeLock {
     }
 }
 
-fn taken(path: &PathBuf, file: &mut File) -> Trouble {
+fn taken(path: &Path, file: &mut File) -> Trouble {
     let mut holder = String::new();
     let _ = file.rewind().and_then(|()| file.take(20).read_to_string(&mut holder));
     let holder = match holder.trim() {

@@ -341,6 +341,7 @@ async fn reach<W: Wiring>(client: &Client, discovery: &HttpDiscovery, wiring: &W
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{InMemory, served_folder, text};
     use super::*;
     use crate::config::Settings;
     use crate::place::Whereabouts;
@@ -407,5 +408,66 @@ mod tests {
         assert_eq!(address_is_free(&place).await.verdict, Verdict::Failed);
         drop(listener);
         assert_eq!(address_is_free(&place).await.verdict, Verdict::Ok);
+    }
+
+    /// A server that answers every request with this text.
+    async fn server(text: &'static str) -> String {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") && socket.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+                let answer =
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{text}", text.len());
+                let _ = socket.write_all(answer.as_bytes()).await;
+            }
+        });
+        format!("http://{at}")
+    }
+
+    #[tokio::test]
+    async fn a_client_is_tried_and_what_is_wrong_with_it_is_said() {
+        let discovery = HttpDiscovery::new().unwrap();
+        for (document, proof, verdict, says) in [
+            ("signs", ProofRule::Auto, Verdict::Ok, "signs its requests"),
+            ("signs", ProofRule::Off, Verdict::Warning, "not checked"),
+            ("unsigned", ProofRule::Auto, Verdict::Warning, "does not sign"),
+            ("unsigned", ProofRule::Required, Verdict::Failed, "has no proof key"),
+            ("broken key", ProofRule::Auto, Verdict::Failed, "too short"),
+            ("<html>", ProofRule::Auto, Verdict::Failed, "no discovery document"),
+        ] {
+            let mut client: Client = format!("office={}", server(document).await).parse().unwrap();
+            client.proof = proof;
+            let finding = reach(&client, &discovery, &InMemory::default()).await;
+            assert_eq!(finding.verdict, verdict, "{document} {proof:?}");
+            assert!(finding.text().contains(says), "{}", finding.text());
+        }
+        let nobody: Client = "office=http://127.0.0.1:1".parse().unwrap();
+        let finding = reach(&nobody, &discovery, &InMemory::default()).await;
+        assert!(finding.text().contains("cannot fetch") && finding.text().contains("hint: "), "{}", finding.text());
+    }
+
+    #[tokio::test]
+    async fn the_whole_check_prints_every_finding_and_fails_if_one_does() {
+        let (program, folder) = (InMemory::default(), served_folder());
+        let settings = folder.path().join("settings.toml");
+        let write = |client: &str| {
+            let text = format!(
+                "[server]\nlisten = \"127.0.0.1:0\"\n[[client]]\nname = \"office\"\ndiscovery = \"{client}\"\n"
+            );
+            std::fs::write(&settings, text).unwrap();
+        };
+        let check = ["check", "--folder", text(folder.path()), "--config", text(&settings)];
+        write(&server("signs").await);
+        let printed = program.run(&check).await.unwrap();
+        assert!(printed.contains("ok       office has 1 apps for 2 extensions, and signs its requests"), "{printed}");
+        assert!(printed.contains("ok       the registry opens and knows 0 files"), "{printed}");
+        write("http://127.0.0.1:1");
+        assert_eq!(program.run(&check).await.unwrap_err().to_string(), "error: one check failed");
+        let missing = folder.path().join("missing");
+        let nowhere = ["check", "--folder", text(&missing)];
+        assert_eq!(program.run(&nowhere).await.unwrap_err().to_string(), "error: one check failed");
     }
 }

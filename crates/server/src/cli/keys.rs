@@ -18,7 +18,7 @@ pub enum Keys {
         #[arg(long)]
         drop_old: bool,
         #[command(flatten)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
     },
 }

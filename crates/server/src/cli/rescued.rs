@@ -26,7 +26,7 @@ pub enum Rescued {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
     },
     /// Fetch the bytes of one
@@ -37,7 +37,7 @@ pub enum Rescued {
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
         #[command(flatten)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
     },
 }

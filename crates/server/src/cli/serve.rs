@@ -69,11 +69,11 @@ impl Serve {
         // Before anything else is changed: an address in use is the most frequent reason not to start.
         let wanted = self.listen.unwrap_or(settings.server.listen);
         let (listener, address) = bind(wanted).await?;
-        let public_url = match self.public_url.or_else(|| settings.server.public_url.clone()) {
+        let public_url = match self.public_url.clone().or_else(|| settings.server.public_url.clone()) {
             Some(url) => url,
             None => default_public_url(address)?,
         };
-        let clients = all_clients(&settings.clients, self.clients)?;
+        let clients = all_clients(&settings.clients, &self.clients)?;
         let premises = Premises { place, public_url, clients };
         let served = wiring.serve(&premises).await?;
         let (place, parts) = (&premises.place, &served.parts);
@@ -122,7 +122,7 @@ impl Serve {
             stop.await;
             health.stop();
         };
-        let stopped = listen::serve(listener, |peer| site.for_connection(peer), limits, stop).await;
+        let stopped = listen::serve(listener, move |peer| site.for_connection(peer), limits, stop).await;
         if stopped.cut > 0 {
             tracing::warn!(
                 connections = stopped.cut,
@@ -167,7 +167,7 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Trouble>
 }
 
 /// Those of the settings and those of the flags; a flag wins over a setting of the same name.
-fn all_clients(settings: &[Client], flags: Vec<Client>) -> Result<Vec<Client>, Trouble> {
+fn all_clients(settings: &[Client], flags: &[Client]) -> Result<Vec<Client>, Trouble> {
     if let Some(twice) =
         flags.iter().enumerate().find(|(at, client)| flags[..*at].iter().any(|c| c.name == client.name))
     {
@@ -253,16 +253,21 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lectern_host::ports::DiscoverySource;
+
+    use super::super::testing::{InMemory, served_folder, text};
+    use super::super::{Cli, Command};
     use super::*;
+    use crate::discovery_source::HttpDiscovery;
 
     #[test]
     fn a_flag_wins_over_a_setting_and_names_are_unique() {
         let client = |text: &str| text.parse::<Client>().unwrap();
         let settings = [client("a=https://a1"), client("b=https://b1")];
-        let all = all_clients(&settings, vec![client("b=https://b2"), client("https://c")]).unwrap();
+        let all = all_clients(&settings, &[client("b=https://b2"), client("https://c")]).unwrap();
         let shown: Vec<_> = all.iter().map(|c| format!("{}={}", c.name, c.discovery.authority())).collect();
         assert_eq!(shown, ["a=a1", "b=b2", "c=c"]);
-        let twice = all_clients(&[], vec![client("https://c"), client("c=https://d")]).unwrap_err();
+        let twice = all_clients(&[], &[client("https://c"), client("c=https://d")]).unwrap_err();
         assert!(twice.to_string().contains("two --client have the name `c`"));
     }
 
@@ -290,5 +295,79 @@ mod tests {
         let (_listener, address) = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let told = bind(address).await.unwrap_err().to_string();
         assert!(told.contains(&format!("cannot listen on {address}")) && told.contains("hint: "), "{told}");
+    }
+
+    /// Hands on what a command prints while it runs.
+    struct Telling(tokio::sync::mpsc::UnboundedSender<String>);
+
+    impl std::io::Write for Telling {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.send(String::from_utf8(bytes.to_vec()).unwrap()).unwrap();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Running {
+        stop: tokio::sync::oneshot::Sender<()>,
+        ended: tokio::task::JoinHandle<Result<(), Trouble>>,
+        said: String,
+    }
+
+    async fn start(program: &InMemory, folder: &std::path::Path, flags: &[&str]) -> Running {
+        let words = [&["lectern", "serve", text(folder), "--listen", "127.0.0.1:0"], flags].concat();
+        let Command::Serve(serve) = <Cli as clap::Parser>::try_parse_from(words).unwrap().command else { panic!() };
+        let place = Place::find(serve.folder.clone(), &serve.whereabouts).unwrap();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let program = program.clone();
+        let ended = tokio::spawn(async move {
+            let stopped = async { stopped.await.unwrap() };
+            serve.until(&program, place, stopped, &mut Telling(tell)).await
+        });
+        let said = told.recv().await.unwrap();
+        Running { stop, ended, said }
+    }
+
+    #[tokio::test]
+    async fn a_server_says_what_it_serves_and_commands_find_it() {
+        let (program, folder) = (InMemory::default(), served_folder());
+        let flags = ["--client", "office=https://office.example.org", "--client", "http://localhost:9980"];
+        let running = start(&program, folder.path(), &flags).await;
+        let said = running.said.as_str();
+        let at = said.split("listening on  ").nth(1).unwrap().lines().next().unwrap();
+        assert!(said.contains(&format!("public URL    http://{at}\n")), "{said}");
+        assert!(said.contains("clients       office  https://office.example.org/hosting/discovery\n"), "{said}");
+        assert!(said.contains("localhost:9980  http://localhost:9980/hosting/discovery\n"), "{said}");
+        assert!(
+            said.contains(&format!("next step     lectern token --folder {} report.docx\n", text(folder.path()))),
+            "{said}"
+        );
+
+        let http = HttpDiscovery::new().unwrap();
+        assert_eq!(http.fetch(&format!("http://{at}/wopi/x")).await.unwrap(), "wopi /wopi/x");
+        assert_eq!(http.status(&format!("http://{at}/health/ready")).await.unwrap(), 200);
+        let printed = program.json(&["token", "report.docx", "--json", "--folder", text(folder.path())]).await;
+        assert!(printed["wopi_src"].as_str().unwrap().starts_with(&format!("http://{at}/wopi/files/")), "{printed}");
+        assert!(printed["action_urls"]["localhost:9980"]["view"].is_string(), "{printed}");
+
+        running.stop.send(()).unwrap();
+        running.ended.await.unwrap().unwrap();
+        assert!(http.status(&format!("http://{at}/health/ready")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_second_server_on_the_same_documents_is_refused() {
+        let (program, folder) = (InMemory::default(), served_folder());
+        let running = start(&program, folder.path(), &[]).await;
+        let serve = Serve { listen: Some("127.0.0.1:0".parse().unwrap()), ..Serve::default() };
+        let place = Place::find(Some(folder.path().to_owned()), &Whereabouts::default()).unwrap();
+        let refused = serve.until(&program, place, std::future::pending(), &mut Vec::new()).await.unwrap_err();
+        assert!(refused.to_string().starts_with("error: another `lectern serve` already works"), "{refused}");
+        running.stop.send(()).unwrap();
+        running.ended.await.unwrap().unwrap();
     }
 }

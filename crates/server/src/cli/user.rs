@@ -30,7 +30,7 @@ pub enum UserCommand {
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
     },
     /// Add a user
@@ -44,7 +44,7 @@ pub enum UserCommand {
         #[arg(long, value_enum, default_value_t = RoleName::Editor)]
         role: RoleName,
         #[command(flatten)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
     },
     /// Shut a user out: their tokens stop working at once
@@ -52,7 +52,7 @@ pub enum UserCommand {
         /// Who
         name: String,
         #[command(flatten)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
     },
     /// Let a user in again who was shut out
@@ -60,7 +60,7 @@ pub enum UserCommand {
         /// Who
         name: String,
         #[command(flatten)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
     },
     /// Change what a user may do; tokens that they have follow at once
@@ -71,7 +71,7 @@ pub enum UserCommand {
         #[arg(value_enum)]
         role: RoleName,
         #[command(flatten)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
     },
     /// Set a user's password: asked for, or the first line of standard input or of a file
@@ -82,7 +82,7 @@ pub enum UserCommand {
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
         #[command(flatten)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
     },
     /// End all sessions of a user: every token they have stops working at once
@@ -90,7 +90,7 @@ pub enum UserCommand {
         /// Whose
         name: String,
         #[command(flatten)]
-        #[allow(missing_docs)]
+        #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
     },
 }

@@ -70,7 +70,7 @@ fn as_json(entry: &VersionEntry) -> serde_json::Value {
         "version": entry.version.0.to_string(),
         "size": entry.content.size,
         "modified_at_ms": entry.content.modified_at.0 / 10_000,
-        "saved_by": entry.content.saved_by.as_ref().map(|user| user.as_str()),
+        "saved_by": entry.content.saved_by.as_ref().map(lectern_host::wopi::UserId::as_str),
         "autosave": entry.content.autosave,
         "label": entry.label,
         "keep": entry.keep,
