@@ -4,6 +4,7 @@
 //! The rules are pure functions; the use cases load a record through a port, let a rule decide, and commit the next
 //! record at the revision they read. This crate never names a database, a cloud or a web framework.
 
+pub mod memory;
 pub mod ports;
 pub mod records;
 

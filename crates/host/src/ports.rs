@@ -257,6 +257,9 @@ pub enum TreeError {
     /// No space is left.
     #[error("no space left")]
     Full(#[source] BoxError),
+    /// Passing trouble; worth another try.
+    #[error("the folder is not available")]
+    Unavailable(#[source] BoxError),
     /// Anything else.
     #[error("the folder failed")]
     Failed(#[source] BoxError),
