@@ -57,7 +57,7 @@ async fn a_file_that_is_written_to_while_it_is_read_does_not_end_as_if_it_were_w
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_is_swapped_in_at_any_moment_leads_nowhere() {
-    const ROUNDS: u32 = 1500;
+    const ROUNDS: u32 = 300;
     let (scratch, folder, ground) = scratch();
     let outside = scratch.path().join("outside");
     fs::create_dir(&outside).unwrap();

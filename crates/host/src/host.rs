@@ -126,6 +126,8 @@ pub struct Host {
     pub(crate) links: Links,
     /// Commits of one file that met another one wait in line here instead of trying against each other.
     lanes: Box<[tokio::sync::Mutex<()>]>,
+    /// The folder is made to show one file by one task at a time.
+    showing: Box<[tokio::sync::Mutex<()>]>,
     refusals: Mutex<VecDeque<RefusalReport>>,
     /// Files, as committed, whose folder shows what was decided, but not durably yet.
     pub(crate) unsettled: Mutex<Vec<FileRecord>>,
@@ -135,6 +137,10 @@ pub struct Host {
     /// Files that the folder would not show; tried again in the background.
     pub(crate) unshown: Mutex<std::collections::BTreeSet<FileId>>,
     pub(crate) scans: crate::index::Scans,
+}
+
+fn lane_of(id: &FileId) -> usize {
+    id.as_str().bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte))) % LANES
 }
 
 impl fmt::Debug for Host {
@@ -151,6 +157,7 @@ impl Host {
             ports,
             settings,
             lanes: (0..LANES).map(|_| tokio::sync::Mutex::new(())).collect(),
+            showing: (0..LANES).map(|_| tokio::sync::Mutex::new(())).collect(),
             refusals: Mutex::default(),
             unsettled: Mutex::default(),
             settling: tokio::sync::Mutex::new(()),
@@ -266,6 +273,8 @@ impl Host {
             let (record, step) = self
                 .update(id, first.take().as_ref(), |record, now| {
                     if record.pending.is_some() {
+                        // A refusal is one whatever the folder shows.
+                        decide(&mut record.clone(), now)?;
                         return Ok((Step::SettleFirst, None));
                     }
                     decide(record, now).map(|(told, replaced)| (Step::Decided(told), replaced))
@@ -283,8 +292,11 @@ impl Host {
     }
 
     fn lane(&self, id: &FileId) -> &tokio::sync::Mutex<()> {
-        let sum = id.as_str().bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
-        &self.lanes[sum % LANES]
+        &self.lanes[lane_of(id)]
+    }
+
+    pub(crate) fn showing_lane(&self, id: &FileId) -> &tokio::sync::Mutex<()> {
+        &self.showing[lane_of(id)]
     }
 
     /// The path of a container.

@@ -8,7 +8,7 @@ use wopi_service::{Body, Refusal};
 
 use crate::errors;
 use crate::host::Host;
-use crate::ports::{RegistryError, Tree, TreeError, TreePath};
+use crate::ports::{ContentsError, RegistryError, Tree, TreeError, TreePath};
 use crate::records::{Content, FileRecord, Fingerprint, ModifiedAt, Pending, Sha256, VersionEntry};
 
 /// How often reading a file is tried against saves that go on meanwhile.
@@ -19,6 +19,11 @@ const SHOW_AGAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// How long settling waits for more files to join.
 const SETTLE_GATHER: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Whether a record still carries the note that another look at it had.
+fn same_note(now: &FileRecord, then: &FileRecord) -> bool {
+    now.pending == then.pending && now.content.id == then.content.id && now.name == then.name
+}
 
 impl Host {
     /// The record as it is true now: if another program changed the file, that is a new version first.
@@ -164,16 +169,13 @@ impl Host {
             return Ok(Some(body));
         }
         match &record.pending {
-            Some(Pending::Publish { .. }) => {
-                // Not published yet: the bytes are still staged. Between the two steps of publishing, the staged name
-                // holds the *old* bytes; that is ruled out by looking at the live name once more afterwards.
-                let Ok(staged) = contents.open(&record.content.id, range.clone()).await else { return Ok(None) };
-                let live = tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?;
-                match live {
-                    Some(entry) if entry.fingerprint.same_inode(&seen) => open(path, range).await,
-                    _ => Ok(Some(staged)),
-                }
-            }
+            // Not published yet: the bytes are still among the contents. They only ever move from there into the folder,
+            // so whoever misses them in both places finds them in the folder now.
+            Some(Pending::Publish { .. }) => match contents.open(&record.content.id, range.clone()).await {
+                Ok(body) => Ok(Some(body)),
+                Err(ContentsError::NotFound) => open(path, range).await,
+                Err(error) => Err(errors::contents("opening the staged content", &error)),
+            },
             Some(Pending::Rename { from }) => {
                 open(self.container_path(&record.container).await?.join(from), range).await
             }
@@ -183,7 +185,19 @@ impl Host {
 
     /// Makes the folder show what the record says. Safe to do again. The record keeps its note until
     /// [`Self::finish`] or the background work has made it durable.
+    ///
+    /// One at a time per file, and only if the note is still the record's: a note that somebody else has carried out
+    /// and cleared must not be carried out once more, over what came after it.
     pub(crate) async fn carry_out(&self, record: &FileRecord) -> Result<(), TreeError> {
+        let _lane = self.showing_lane(&record.id).lock().await;
+        match self.ports.registry.file(&record.id).await {
+            Ok(now) if same_note(&now, record) => self.show(&now).await,
+            Ok(_) | Err(RegistryError::NotFound) => Ok(()),
+            Err(error) => Err(TreeError::Unavailable(Box::new(error))),
+        }
+    }
+
+    async fn show(&self, record: &FileRecord) -> Result<(), TreeError> {
         let (Some(tree), Some(pending), Some(seen)) = (&self.ports.tree, &record.pending, record.seen) else {
             return Ok(());
         };
@@ -270,7 +284,7 @@ impl Host {
                 Err(RegistryError::NotFound) => return Ok(()),
                 Err(error) => return Err(errors::registry("reading the file", &error)),
             };
-            if record.pending != done.pending || record.content.id != done.content.id {
+            if !same_note(&record, done) {
                 return Ok(());
             }
             record.pending = None;

@@ -1,4 +1,4 @@
-//! A directory of the user's as [`Contents`] and [`Tree`]: the files in it stay ordinary files.
+//! A directory of the user's as `Contents` and `Tree`: the files in it stay ordinary files.
 //!
 //! Everything of ours lives in one state directory on the same file system, `.lectern` in the folder unless told
 //! otherwise, which nobody but us may enter:
@@ -24,6 +24,7 @@ mod contents;
 mod failure;
 mod hints;
 mod names;
+mod naming;
 mod offered;
 mod own;
 mod publishing;

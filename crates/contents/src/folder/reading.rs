@@ -187,3 +187,49 @@ pub(super) fn read(file: &OwnedFd, piece: &mut Piece, mut at: u64, mut wanted: u
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{Advice, fadvise};
+
+    use super::super::buffers::Buffers;
+    use super::*;
+
+    fn reading(file: &std::fs::File, size: u64, inline: bool) -> Reading {
+        let stream = Arc::new(Buffers::default()).stream();
+        let file = Arc::new(OwnedFd::from(file.try_clone().unwrap()));
+        Reading { file, at: 0, end: size, expected: None, stream, ahead: None, inline }
+    }
+
+    #[tokio::test]
+    async fn bytes_come_from_memory_from_the_disk_and_from_file_systems_that_cannot_tell() {
+        let scratch = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n / 7) as u8).collect();
+        std::fs::write(scratch.path().join("a"), &bytes).unwrap();
+        let file = std::fs::File::open(scratch.path().join("a")).unwrap();
+        for inline in [true, false] {
+            for on_disk_only in [false, true] {
+                if on_disk_only {
+                    file.sync_all().unwrap();
+                    fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+                }
+                let read = reading(&file, 3_000_000, inline).collect().await.unwrap().to_bytes();
+                assert!(read == bytes, "{inline} {on_disk_only}");
+            }
+        }
+        let error = reading(&file, 3_000_001, false).collect().await.unwrap_err();
+        assert!(error.to_string().contains("3000000 of 3000001"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_body_may_be_dropped_while_it_is_read_ahead() {
+        let scratch = tempfile::tempdir().unwrap();
+        std::fs::write(scratch.path().join("a"), vec![1; 3_000_000]).unwrap();
+        let file = std::fs::File::open(scratch.path().join("a")).unwrap();
+        let mut body = reading(&file, 3_000_000, false);
+        body.frame().await.unwrap().unwrap();
+        body.read_ahead();
+        assert!(body.ahead.is_some());
+        drop(body);
+    }
+}

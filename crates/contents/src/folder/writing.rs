@@ -6,10 +6,12 @@
 //! commit instead of two.) The price: after a power cut in that moment, a content may show up in `ids` whose `put` never
 //! returned. Nobody knows its id, so the sweeper removes it like any other that nobody points to.
 //!
-//! The pieces are not preallocated and not pushed to the disk early: neither made a save of 10 MB faster (ext4, see
-//! `tests/speed.rs`).
+//! While a large save comes in and is hashed, the disk writes what is there already, so that little is left for the sync
+//! at the end: measured with `tests/speed.rs` on ext4, that makes a save of 10 MB 1.3 times as fast as a program that
+//! writes, hashes and then syncs, instead of about as fast. Preallocating the file made no difference.
 
 use std::io::IoSlice;
+use std::num::NonZeroU64;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +33,8 @@ use super::{Inner, blocking, contents_stopped};
 /// Frames of at least this share of a piece are written as they are; smaller ones are copied together first. Not only
 /// for the calls: a small frame may hold on to a large buffer of the connection.
 const FRAME_SHARE_MIN: usize = 4;
+/// The disk is asked to begin when so much is written that it has not been asked for.
+const PUSH_BYTES: u64 = 1 << 20;
 /// Most pieces in one job: what was copied together, and the frame that did not fit.
 const SLICES_MAX: usize = 2;
 
@@ -141,6 +145,8 @@ struct Incoming {
     file: OwnedFd,
     hash: digest::Context,
     size: u64,
+    /// How much of that the disk was asked to begin with.
+    pushed: u64,
     name: Name,
 }
 
@@ -159,7 +165,7 @@ impl Incoming {
         let file = rustix::fs::openat(&inner.incoming, id.to_string(), how, mode)
             .map_err(|e| Failure::new("create a content", inner.place("incoming"), e))?;
         let hash = digest::Context::new(&digest::SHA256);
-        Ok(Self { inner, id, wanted, file, hash, size: 0, name: Name::Incoming })
+        Ok(Self { inner, id, wanted, file, hash, size: 0, pushed: 0, name: Name::Incoming })
     }
 
     fn failed(&self, doing: &'static str, errno: Errno) -> ContentsError {
@@ -190,10 +196,23 @@ impl Incoming {
                 rest -= part;
             }
         }
+        self.push();
         for slice in slices.iter().flatten() {
             self.hash.update(slice);
         }
         Ok(())
+    }
+
+    /// Asks the disk to begin with what is written, without waiting for it.
+    fn push(&mut self) {
+        let Some(length) = NonZeroU64::new(self.size - self.pushed).filter(|length| length.get() >= PUSH_BYTES) else {
+            return;
+        };
+        // On Linux, pages that are not on the disk yet are sent there by this, and stay in memory. (`sync_file_range`
+        // is made for it, but has no safe wrapper.) It is advice: if it is not taken, the sync does it all.
+        #[cfg(not(target_vendor = "apple"))]
+        let _ = rustix::fs::fadvise(&self.file, self.pushed, Some(length), rustix::fs::Advice::DontNeed);
+        self.pushed += length.get();
     }
 
     /// Gives the file its name and makes both durable.
