@@ -168,7 +168,14 @@ impl Validator {
         command.arg("--json").arg(&json);
         let words = tools::words(&command);
         println!("$ {words}");
-        let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{words}`"))?;
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("cannot start `{words}`"))?;
+        // What was skipped, and why, is in the report and, where it matters, in the verdict.
+        let printed = String::from_utf8_lossy(&output.stdout);
+        for line in printed.lines().filter(|line| line.starts_with("FAIL") || line.starts_with("TOTAL")) {
+            println!("{line}");
+        }
+        let status = output.status;
         ensure!(matches!(status.code(), Some(0 | 1)), "`{words}` ended with {status}");
         let text = std::fs::read_to_string(&json).with_context(|| format!("no report in {}", json.display()))?;
         Report::parse(configuration, &text)

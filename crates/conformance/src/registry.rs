@@ -1,7 +1,14 @@
 //! The suite for [`Registry`].
 //!
-//! ```ignore
-//! conformance::registry::suite(async || Arc::new(MemoryRegistry::new()) as Arc<dyn Registry>).await;
+//! ```
+//! use std::sync::Arc;
+//! use lectern_conformance::registry;
+//! use lectern_host::memory::registry::MemoryRegistry;
+//!
+//! #[tokio::main(flavor = "multi_thread")]
+//! async fn main() {
+//!     registry::suite(async || Arc::new(MemoryRegistry::new()) as registry::Fresh).await;
+//! }
 //! ```
 //!
 //! It wants a runtime with several threads: some of its functions race.
@@ -11,6 +18,7 @@
 pub mod containers;
 pub mod files;
 pub mod history;
+pub mod names;
 pub mod people;
 mod samples;
 
@@ -45,6 +53,14 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             of_two_commits_at_one_revision_exactly_one_wins,
             sixteen_writers_of_25_increments_lose_none,
             a_read_never_goes_back_while_somebody_commits,
+            files_are_found_by_inode_and_birth_unless_deleted,
+            files_with_something_pending_are_listed_deleted_ones_too,
+            many_files_are_created_at_once_but_those_whose_name_is_taken,
+            many_files_are_created_together_or_not_at_all,
+            a_removed_file_is_forgotten_with_its_history,
+            a_file_is_removed_only_at_the_revision_that_was_seen,
+        }
+        names::{
             a_name_is_taken_once_however_many_ask,
             a_name_belongs_to_a_file_or_to_a_container,
             names_are_compared_byte_for_byte,
@@ -53,13 +69,7 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             a_deleted_file_has_no_name_and_is_still_found_by_id,
             a_file_that_comes_back_needs_its_name,
             a_file_moves_to_another_container,
-            files_are_found_by_inode_and_birth_unless_deleted,
             files_of_a_container_are_listed_by_name_in_pages,
-            files_with_something_pending_are_listed_deleted_ones_too,
-            many_files_are_created_at_once_but_those_whose_name_is_taken,
-            many_files_are_created_together_or_not_at_all,
-            a_removed_file_is_forgotten_with_its_history,
-            a_file_is_removed_only_at_the_revision_that_was_seen,
         }
         history::{
             every_field_of_a_version_comes_back,

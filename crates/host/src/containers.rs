@@ -45,9 +45,9 @@ impl Host {
             supported_share_url_types: Some(vec!["ReadOnly".to_owned(), "ReadWrite".to_owned()]),
             user_can_create_child_container: Some(may_edit),
             user_can_create_child_file: Some(may_edit),
-            // The root is the folder that was given to us.
+            // The root is the folder that was given to us: it stays, but what it is called to people is ours to keep.
             user_can_delete: Some(may_edit && !root),
-            user_can_rename: Some(may_edit && !root),
+            user_can_rename: Some(may_edit),
             ..CheckContainerInfo::default()
         }
     }
@@ -191,16 +191,13 @@ impl Host {
         }
     }
 
-    /// RenameContainer: exactly this name.
+    /// RenameContainer: exactly this name. The root only gets another name to people; its folder stays.
     pub(crate) async fn rename_container(
         &self,
         by: &Caller,
         requested: &RequestedName,
     ) -> Result<RenameContainer, Refusal> {
         let record = by.container()?;
-        let Some(parent) = &record.parent else {
-            return Err(Refusal::new(WopiError::NotSupported, "the root cannot be renamed"));
-        };
         let specific = RelativeTarget::Specific { name: requested.clone(), overwrite: false };
         let name = match NewName::of(&specific, "") {
             NewName::Exactly { name, .. } | NewName::Near(name) => name,
@@ -215,18 +212,18 @@ impl Host {
             // The folder goes first: after a crash in between, the scan knows the container by its inode.
             let mut wanted = record.clone();
             wanted.name = name.clone();
-            if let Some(tree) = &self.ports.tree {
+            if let (Some(tree), Some(parent)) = (&self.ports.tree, &record.parent) {
                 let path = self.container_path(parent).await?;
                 let renamed = tree.rename_container(&path.join(&record.name), &path.join(&name)).await;
                 renamed.map_err(|e| errors::tree("renaming the container", &e))?;
             }
-            match self.ports.registry.commit_container(&wanted).await {
-                Ok(_) => {}
-                Err(error) if self.ports.tree.is_some() => {
+            match (self.ports.registry.commit_container(&wanted).await, &record.parent) {
+                (Ok(_), _) => {}
+                (Err(error), Some(parent)) if self.ports.tree.is_some() => {
                     tracing::info!(container.id = %record.id, "renamed, and found by a scan: {}", errors::chain(&error));
                     self.reconcile(parent).await?;
                 }
-                Err(error) => return Err(errors::registry("renaming the container", &error)),
+                (Err(error), _) => return Err(errors::registry("renaming the container", &error)),
             }
         }
         Ok(RenameContainer { name: name.as_str().to_owned() })

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http_body::Body as _;
 use wopi::answer::{
     ActivityResponse, AddActivities, AddActivitiesRequest, CheckFileInfo, ContainerPointer, EnumerateAncestors,
     GetEcosystem, PutRelativeFile, RenameFile, ShareUrl,
@@ -192,6 +193,14 @@ impl Host {
     }
 
     async fn stage(&self, body: Body) -> Result<Staged, Refusal> {
+        let limit = self.settings.body_bytes_max;
+        let announced = body.size_hint().lower();
+        if announced > limit {
+            return Err(Refusal::new(
+                WopiError::TooLarge,
+                format!("{announced} bytes are announced, {limit} are accepted (limits.body_bytes_max)"),
+            ));
+        }
         let id = self.new_content_id();
         let stored = self.ports.contents.put(&id, body, self.settings.body_bytes_max).await;
         let stored = stored.map_err(|error| {
@@ -234,8 +243,10 @@ impl Host {
             // The same bytes as before: the staged ones are not needed.
             self.discard(&staged.id).await;
         } else if let Err(error) = self.carry_out(&record).await {
-            // The save is durable and every reader gets it from the stage; the note has it done again.
+            // The save is durable and every reader gets it from the stage; it is shown as soon as the folder lets us.
             tracing::error!(file.id = %record.id, "showing a save in the folder: {}", errors::chain(&error));
+            self.show_later(&record);
+            return Ok(record);
         }
         self.settle_later(&record);
         Ok(record)

@@ -117,22 +117,17 @@ impl Host {
     async fn recognize(&self, opened: Result<TokenClaims, TokenError>) -> Result<Caller, Refusal> {
         let unauthorized = |why: TokenError| Refusal::new(WopiError::Unauthorized { challenge: None }, why.to_string());
         let claims = opened.map_err(unauthorized)?;
-        let session = match self.ports.registry.session(&claims.session).await {
-            Ok(session) => session,
+        let (session, user) = match self.ports.registry.session_and_user(&claims.session).await {
+            Ok(found) => found,
             Err(RegistryError::NotFound) => return Err(unauthorized(TokenError::Revoked)),
             Err(error) => return Err(errors::registry("reading the session", &error)),
         };
         if session.revoked_at.is_some() || session.expires_at <= self.now() || session.user != claims.user {
             return Err(unauthorized(TokenError::Revoked));
         }
-        let user = match self.ports.registry.user(&claims.user).await {
-            Ok(user) => user,
-            Err(RegistryError::NotFound) => return Err(unauthorized(TokenError::UserGone)),
-            Err(error) => return Err(errors::registry("reading the user", &error)),
-        };
-        if user.disabled {
+        let Some(user) = user.filter(|user| !user.disabled) else {
             return Err(unauthorized(TokenError::UserGone));
-        }
+        };
         let rights = Rights::of(&user, &claims);
         Ok(Caller { user, claims, rights, admission: Admission::Elsewhere })
     }

@@ -132,6 +132,8 @@ pub struct Host {
     /// Held by whoever clears notes, so that what waits in `unsettled` is never an older note than the record's.
     pub(crate) settling: tokio::sync::Mutex<()>,
     pub(crate) unsettled_added: Notify,
+    /// Files that the folder would not show; tried again in the background.
+    pub(crate) unshown: Mutex<std::collections::BTreeSet<FileId>>,
     pub(crate) scans: crate::index::Scans,
 }
 
@@ -153,6 +155,7 @@ impl Host {
             unsettled: Mutex::default(),
             settling: tokio::sync::Mutex::new(()),
             unsettled_added: Notify::new(),
+            unshown: Mutex::default(),
             scans: crate::index::Scans::default(),
         }
     }

@@ -14,6 +14,9 @@ use crate::records::{Content, FileRecord, Fingerprint, ModifiedAt, Pending, Sha2
 /// How often reading a file is tried against saves that go on meanwhile.
 const READ_ATTEMPTS_MAX: usize = 8;
 
+/// How often the folder is asked again to show what it would not.
+const SHOW_AGAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// How long settling waits for more files to join.
 const SETTLE_GATHER: std::time::Duration = std::time::Duration::from_millis(50);
 
@@ -347,13 +350,47 @@ impl Host {
         cleared
     }
 
+    /// The folder would not show a save (it became read-only, it is full): tried again in the background.
+    pub(crate) fn show_later(&self, record: &FileRecord) {
+        self.unshown().insert(record.id.clone());
+    }
+
+    fn unshown(&self) -> std::sync::MutexGuard<'_, std::collections::BTreeSet<wopi::FileId>> {
+        self.unshown.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Tries again what the folder would not show. Returns how many files it still will not.
+    pub async fn show_all(&self) -> usize {
+        let ids = std::mem::take(&mut *self.unshown());
+        for id in ids {
+            let shown = match self.ports.registry.file(&id).await {
+                Ok(record) => self.finish(&record).await,
+                Err(RegistryError::NotFound) => Ok(()),
+                Err(error) => Err(errors::registry("reading the file", &error)),
+            };
+            if let Err(refusal) = shown {
+                tracing::debug!(file.id = %id, "{refusal}");
+                self.unshown().insert(id);
+            }
+        }
+        self.unshown().len()
+    }
+
     /// Settles whenever something waits, until the future is dropped.
     pub async fn keep_settled(&self) {
         loop {
-            self.unsettled_added.notified().await;
-            // A moment for others to join: one pass over the disk serves them all.
-            tokio::time::sleep(SETTLE_GATHER).await;
-            self.settle_all().await;
+            tokio::select! {
+                () = self.unsettled_added.notified() => {
+                    // A moment for others to join: one pass over the disk serves them all.
+                    tokio::time::sleep(SETTLE_GATHER).await;
+                    self.settle_all().await;
+                }
+                () = tokio::time::sleep(SHOW_AGAIN_EVERY) => {
+                    self.show_all().await;
+                    // Also what could not be settled before.
+                    self.settle_all().await;
+                }
+            }
         }
     }
 
@@ -369,6 +406,7 @@ impl Host {
         for record in pending {
             if let Err(refusal) = self.finish(&record).await {
                 tracing::error!(file.id = %record.id, "after a crash: {refusal}");
+                self.show_later(&record);
             }
         }
         Ok(count)

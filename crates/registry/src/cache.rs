@@ -285,6 +285,137 @@ impl<K: Clone + Eq + Hash, V> Shelf<K, V> {
 mod tests {
     use super::*;
 
+    use crate::db::{open_reader, open_writer};
+    use lectern_host::records::Timestamp;
+
+    /// A cache, and another connection that can change the database under it.
+    struct Setup {
+        _folder: tempfile::TempDir,
+        cache: Cache,
+        writer: Connection,
+    }
+
+    impl Setup {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("lectern.db");
+            let writer = open_writer(&path).unwrap();
+            Self { cache: Cache::new(open_reader(&path).unwrap()).unwrap(), writer, _folder: folder }
+        }
+
+        fn epoch(&self) -> i64 {
+            number(&self.writer, OUTSIDE_EPOCH).unwrap()
+        }
+
+        fn another_process_commits(&self) {
+            self.writer.execute(NEXT_OUTSIDE_EPOCH, []).unwrap();
+        }
+
+        fn our_writer_commits(&self, session: &Session) {
+            let epoch = self.epoch();
+            self.writer.execute("UPDATE meta SET value = value", []).unwrap();
+            self.cache.committed(vec![Change::Session(Arc::new(session.clone()))], epoch);
+        }
+
+        fn look_up(&self) -> Found<Session> {
+            let checked = self.cache.check().unwrap();
+            self.cache.look_up(&session(None).id, &checked)
+        }
+
+        fn ticket(&self) -> u64 {
+            match self.look_up() {
+                Found::Ticket(ticket) => ticket,
+                Found::Record(record) => panic!("{record:?} is in memory"),
+            }
+        }
+
+        fn settle(&self, ticket: u64, session: &Session) {
+            self.cache.settle(&session.id, ticket, Some(&Arc::new(session.clone())));
+        }
+
+        fn remembers(&self) -> Option<Session> {
+            match self.look_up() {
+                Found::Record(record) => Some(Arc::unwrap_or_clone(record)),
+                Found::Ticket(_) => None,
+            }
+        }
+    }
+
+    fn session(revoked_at: Option<i64>) -> Session {
+        Session { revoked_at: revoked_at.map(Timestamp), ..lectern_conformance::registry::session("s", "alice") }
+    }
+
+    #[test]
+    fn what_was_loaded_is_kept_through_commits_of_our_own_and_forgotten_with_anybody_elses() {
+        let setup = Setup::new();
+        setup.settle(setup.ticket(), &session(None));
+        assert_eq!(setup.remembers(), Some(session(None)));
+        setup.writer.execute("UPDATE meta SET value = value", []).unwrap();
+        assert_eq!(setup.remembers(), Some(session(None)));
+        setup.another_process_commits();
+        assert_eq!(setup.remembers(), None);
+    }
+
+    #[test]
+    fn what_was_loaded_before_our_commit_does_not_replace_what_we_committed() {
+        let setup = Setup::new();
+        let ticket = setup.ticket();
+        setup.our_writer_commits(&session(Some(1)));
+        setup.settle(ticket, &session(None));
+        assert_eq!(setup.remembers(), Some(session(Some(1))));
+    }
+
+    #[test]
+    fn what_was_loaded_before_a_removal_does_not_come_back() {
+        let setup = Setup::new();
+        let ticket = setup.ticket();
+        setup.cache.committed(vec![Change::SessionGone(session(None).id)], setup.epoch());
+        setup.settle(ticket, &session(None));
+        assert_eq!(setup.remembers(), None);
+    }
+
+    #[test]
+    fn what_was_loaded_before_another_process_committed_is_not_kept_after_somebody_noticed() {
+        let setup = Setup::new();
+        let ticket = setup.ticket();
+        setup.another_process_commits();
+        setup.cache.check().unwrap();
+        setup.settle(ticket, &session(None));
+        assert_eq!(setup.remembers(), None);
+        // And if nobody had noticed before, the next one who asks does.
+        let ticket = setup.ticket();
+        setup.another_process_commits();
+        setup.settle(ticket, &session(None));
+        assert_eq!(setup.remembers(), None);
+    }
+
+    #[test]
+    fn what_we_committed_before_another_process_did_is_not_kept_after_somebody_noticed() {
+        let setup = Setup::new();
+        let ours = setup.epoch();
+        setup.another_process_commits();
+        setup.cache.check().unwrap();
+        setup.cache.committed(vec![Change::Session(Arc::new(session(None)))], ours);
+        assert_eq!(setup.remembers(), None);
+    }
+
+    #[test]
+    fn what_a_failed_transaction_touched_is_forgotten() {
+        let setup = Setup::new();
+        setup.our_writer_commits(&session(None));
+        setup.cache.uncertain(vec![Change::Session(Arc::new(session(Some(1))))]);
+        assert_eq!(setup.remembers(), None);
+    }
+
+    #[test]
+    fn what_is_not_there_leaves_nothing_behind() {
+        let setup = Setup::new();
+        let ticket = setup.ticket();
+        setup.cache.settle(&session(None).id, ticket, None);
+        let shelves = setup.cache.shelves();
+        assert!(shelves.sessions.young.is_empty() && shelves.sessions.old.is_empty());
+    }
+
     fn records(shelf: &mut Shelf<u32, u32>, keys: impl IntoIterator<Item = u32>) -> Vec<u32> {
         keys.into_iter().filter(|key| matches!(shelf.get(key), Some(Slot::Record(_)))).collect()
     }

@@ -19,7 +19,7 @@ macro_rules! select {
 const BY_ID: &str = select!("WHERE id = $1");
 const ROOT: &str = select!("WHERE parent_id IS NULL");
 const BY_NAME: &str = select!("WHERE parent_id = $1 AND name = $2");
-const BY_INODE: &str = select!("WHERE seen_inode = $1 AND seen_born_ns IS $2 ORDER BY id");
+const BY_INODE: &str = select!("WHERE seen_inode = $1 AND seen_born_ns IS $2");
 const IN_CONTAINER: &str = select!("WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3");
 const INSERT: &str = "INSERT INTO containers (parent_id, name, revision, created_at, seen_inode, seen_born_ns, id) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
@@ -168,6 +168,17 @@ fn write(connection: &Connection, sql: &'static str, record: &ContainerRecord) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::{open_writer, plan};
+
+    #[test]
+    fn no_statement_reads_a_whole_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_writer(&folder.path().join("lectern.db")).unwrap();
+        for sql in [BY_ID, ROOT, BY_NAME, BY_INODE, IN_CONTAINER, UPDATE, DELETE] {
+            let plan = plan(&connection, sql);
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
+    }
 
     #[test]
     fn base32_is_that_of_rfc_4648_in_lower_case() {

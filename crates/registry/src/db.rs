@@ -169,3 +169,12 @@ pub(crate) fn prepared<'c>(connection: &'c Connection, sql: &'static str) -> rus
     );
     Ok(statement)
 }
+
+/// How SQLite means to carry the statement out, for tests.
+#[cfg(test)]
+pub(crate) fn plan(connection: &Connection, sql: &str) -> String {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let parameters = vec![rusqlite::types::Null; statement.parameter_count()];
+    let steps = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+    steps.map(|step| step.unwrap() + "\n").collect()
+}

@@ -4,7 +4,7 @@ use lectern_host::ports::Page;
 use lectern_host::records::{
     ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry,
 };
-use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion};
+use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
@@ -31,7 +31,7 @@ const BY_ID: &str = select!("FROM files f WHERE f.id = $1");
 const BY_NAME: &str =
     select!("FROM names n JOIN files f ON f.id = n.id WHERE n.container_id = $1 AND n.name = $2 AND n.kind = 'file'");
 const BY_INODE: &str =
-    select!("FROM files f WHERE f.seen_inode = $1 AND f.seen_born_ns IS $2 AND f.deleted_at IS NULL ORDER BY f.id");
+    select!("FROM files f WHERE f.seen_inode = $1 AND f.seen_born_ns IS $2 AND f.deleted_at IS NULL");
 const IN_CONTAINER: &str = select!(
     "FROM names n CROSS JOIN files f ON f.id = n.id ",
     "WHERE n.container_id = $1 AND n.name > $2 AND n.kind = 'file' ORDER BY n.name LIMIT $3"
@@ -354,7 +354,7 @@ fn write(
         content.size.cast_signed(),
         content.sha256.as_ref().map(<[u8; 32]>::as_slice),
         content.modified_at.0,
-        content.saved_by.as_ref().map(|user| user.as_str()),
+        content.saved_by.as_ref().map(UserId::as_str),
         editors_text(&content.editors),
         content.autosave,
         held.map(|held| held.id.as_str()),
@@ -380,4 +380,20 @@ fn write(
         bind!(seen.0.cast_signed());
     }
     Ok(statement.raw_execute()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{open_writer, plan};
+
+    #[test]
+    fn no_statement_reads_a_whole_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_writer(&folder.path().join("lectern.db")).unwrap();
+        for sql in [BY_ID, BY_NAME, BY_INODE, IN_CONTAINER, PLACE, EXISTS, UPDATE, UPDATE_LOCK, DELETE] {
+            let plan = plan(&connection, sql);
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
+    }
 }

@@ -185,3 +185,21 @@ pub(crate) fn unreferenced(connection: &Connection, contents: &[ContentId]) -> R
     }
     Ok(unreferenced)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{open_writer, plan};
+
+    #[test]
+    fn no_statement_reads_a_whole_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_writer(&folder.path().join("lectern.db")).unwrap();
+        for sql in
+            [AMEND_VERSION, VERSIONS, REMOVE_VERSION, REMOVE_VERSIONS, FILES_WITH_VERSIONS, REMOVE_RESCUED, POINTED_TO]
+        {
+            let plan = plan(&connection, sql).replace("SCAN CONSTANT ROW", "");
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
+    }
+}

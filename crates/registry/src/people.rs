@@ -181,3 +181,19 @@ pub(crate) fn put_discovery(connection: &Connection, cache: &DiscoveryCache) -> 
     prepared(connection, PUT_DISCOVERY)?.execute(params![client, url, xml, fetched_at.0])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{open_writer, plan};
+
+    #[test]
+    fn no_statement_reads_a_whole_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_writer(&folder.path().join("lectern.db")).unwrap();
+        for sql in [USER, USER_NAMED, UPDATE_USER, SESSION, REVOKE_SESSION, PRUNE_SESSIONS, DISCOVERY] {
+            let plan = plan(&connection, sql);
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
+        }
+    }
+}

@@ -28,6 +28,8 @@ const ROLLBACK: &str = "ROLLBACK";
 const SAVEPOINT: &str = "SAVEPOINT job";
 const RELEASE: &str = "RELEASE job";
 const UNDO: &str = "ROLLBACK TO job";
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+const CHECKPOINT_AND_CUT: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// How much of a job SQLite undoes by itself when it fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -169,17 +171,20 @@ impl Loop {
             }
             self.run_batch(&mut batch);
             if let Some(reply) = close {
-                let _ = reply.send(self.checkpoint());
+                let _ = reply.send(self.checkpoint(CHECKPOINT_AND_CUT));
                 return;
             }
         }
     }
 
     /// Does the batch and answers it. A failure of the whole transaction for want of space may be the doing of one
-    /// large job, so then every job is tried alone.
+    /// large job, and the log may have space that can be used again, so then every job is tried once more, alone.
     fn run_batch(&self, batch: &mut Vec<Box<dyn Job>>) {
         match self.transaction(batch) {
-            Err(error) if batch.len() > 1 && is_full(&error) => {
+            Err(error) if is_full(&error) => {
+                if let Err(error) = self.checkpoint(CHECKPOINT) {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "no space, and none in the log either");
+                }
                 for mut job in batch.drain(..) {
                     let outcome = self.transaction(std::slice::from_mut(&mut job));
                     job.answer(outcome.err().as_ref());
@@ -201,10 +206,11 @@ impl Loop {
         }
         let mut changes = Vec::new();
         let outcome = self.run_jobs(jobs, &mut changes);
-        if outcome.is_err() && !self.connection.is_autocommit() {
-            if let Err(error) = self.execute(ROLLBACK) {
-                tracing::error!(error = &error as &dyn std::error::Error, "a transaction could not be rolled back");
-            }
+        if outcome.is_err()
+            && !self.connection.is_autocommit()
+            && let Err(error) = self.execute(ROLLBACK)
+        {
+            tracing::error!(error = &error as &dyn std::error::Error, "a transaction could not be rolled back");
         }
         match (outcome, &self.cache) {
             (Ok(epoch), Some(cache)) => cache.committed(changes, epoch),
@@ -259,9 +265,10 @@ impl Loop {
         Ok(())
     }
 
-    fn checkpoint(&self) -> Result<(), Error> {
+    /// Carries the log over into the database, as far as readers allow.
+    fn checkpoint(&self, sql: &'static str) -> Result<(), Error> {
         // The answer is a row: busy, pages in the log, pages carried over. Busy is no failure: the log is still there.
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        prepared(&self.connection, sql)?.query_row([], |_| Ok(()))?;
         Ok(())
     }
 }

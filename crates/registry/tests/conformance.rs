@@ -1,5 +1,7 @@
 //! The registry in SQLite keeps what the port promises, opened by the server (with a cache) and by a command (without).
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response};
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use wopi::operation::{
     BootstrapperOperation, ContainerOperation, EcosystemOperation, FileOperation, FolderOperation, Operation,
@@ -342,8 +343,11 @@ async fn read(body: &mut Body, bytes_max: usize) -> Result<Vec<u8>, Refusal> {
 }
 
 /// Reads and forgets what is left of a body, up to a bound: a client that is still sending would otherwise find its
-/// connection reset and never see why.
+/// connection reset and never see why. A body that is announced to be larger is not waited for at all.
 async fn drain(body: &mut Body, bytes_max: usize) {
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced > bytes_max) {
+        return;
+    }
     let mut read = 0;
     while read < bytes_max {
         match body.frame().await {

@@ -162,7 +162,7 @@ pub async fn every_field_of_a_rescued_save_comes_back(registry: Fresh) {
         at: Timestamp(i64::MAX),
     };
     registry.add_rescued(&full).await.unwrap();
-    assert_eq!(registry.rescued(None).await.unwrap(), [full.clone()]);
+    assert_eq!(registry.rescued(None).await.unwrap(), std::slice::from_ref(&full));
     assert_eq!(no(registry.add_rescued(&full).await), No::Conflict);
 }
 

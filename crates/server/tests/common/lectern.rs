@@ -298,7 +298,7 @@ impl Lectern {
     /// Asks whether it still answers.
     pub(crate) async fn goes_on(&mut self) -> bool {
         let alive = self.child.try_wait().expect("a child can be asked").is_none();
-        let answer = once(self.address(), &Request::get("/health/ready")).await;
+        let answer = once(self.address(), &Request::get("/health/live")).await;
         alive && answer.is_ok_and(|answer| answer.status == 200)
     }
 
