@@ -28,19 +28,24 @@ pub struct HttpDiscovery {
 }
 
 impl HttpDiscovery {
-    /// With the certificates that the system trusts.
+    /// With the certificates that the system trusts. A system that has none (a small container) can still fetch from
+    /// `http` addresses.
     ///
     /// # Errors
     ///
-    /// If TLS cannot be set up.
+    /// If there can be no client at all.
     pub fn new() -> Result<Self, BoxError> {
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("lectern/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::custom(within_origin))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(FETCH_TIMEOUT)
-            .no_proxy()
-            .build()?;
+        let client = match builder().build() {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "no certificates can be trusted, so no discovery document comes from an https address; install the \
+                     package ca-certificates, or name them in SSL_CERT_FILE"
+                );
+                builder().tls_certs_only([]).build()?
+            }
+        };
         Ok(Self { client })
     }
 
@@ -74,6 +79,15 @@ impl DiscoverySource for HttpDiscovery {
         }
         Ok(String::from_utf8(document).map_err(|_| "the document is not UTF-8")?)
     }
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("lectern/", env!("CARGO_PKG_VERSION")))
+        .redirect(Policy::custom(within_origin))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(FETCH_TIMEOUT)
+        .no_proxy()
 }
 
 fn within_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {

@@ -34,8 +34,7 @@ use crate::received_body::{BodyPatience, ReceivedBody};
 
 /// How much a connection buffers of what it reads, and of what it writes, in bytes.
 ///
-/// A hundred uploads and a hundred downloads at once hold some 25 MiB with this; a larger buffer made no single transfer
-/// faster. A request head has to fit in.
+/// A hundred uploads and a hundred downloads at once hold at most 25 MiB in these buffers. A request head has to fit in.
 pub const CONNECTION_BUFFER_BYTES_MAX: usize = 128 << 10;
 
 /// How long the loop rests when the system cannot open another socket (too many open files).
