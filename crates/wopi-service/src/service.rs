@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response};
 use http_body::Body as _;
@@ -92,14 +92,8 @@ impl<H: WopiHost> WopiService<H> {
     }
 
     /// Answers one request. Never fails: every failure is an answer.
-    pub async fn handle<B>(&self, request: Request<B>) -> Response<Body>
-    where
-        B: http_body::Body + Send + 'static,
-        B::Data: Into<Bytes> + Send,
-        B::Error: Into<BoxError>,
-    {
-        let (parts, body) = request.into_parts();
-        let mut body: Body = body.map_frame(to_bytes).map_err(Into::into).boxed_unsync();
+    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
+        let (parts, mut body) = request.into_parts();
         let mut asked = Asked { parts: &parts, route: None };
         let result = self.answer(&mut asked, &mut body).await;
         let shared = &*self.shared;
@@ -316,10 +310,6 @@ struct Asked<'a> {
     route: Option<(Target, Kind)>,
 }
 
-fn to_bytes<D: Buf + Into<Bytes>>(frame: http_body::Frame<D>) -> http_body::Frame<Bytes> {
-    frame.map_data(Into::into)
-}
-
 /// The body, leaving none behind.
 fn take(body: &mut Body) -> Body {
     std::mem::replace(body, crate::body::empty())
@@ -357,10 +347,39 @@ async fn drain(body: &mut Body, bytes_max: usize) {
     }
 }
 
+/// Any server's body as ours. It keeps what is known of the length, which a mapped body would forget.
+struct Uniform<B>(B);
+
+impl<B> http_body::Body for Uniform<B>
+where
+    B: http_body::Body + Unpin,
+    B::Data: Into<Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
+        let frame = Pin::new(&mut self.0).poll_frame(context);
+        frame.map(|next| next.map(|frame| frame.map(|frame| frame.map_data(Into::into)).map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.0.size_hint()
+    }
+}
+
 impl<H, B> tower::Service<Request<B>> for WopiService<H>
 where
     H: WopiHost,
-    B: http_body::Body + Send + 'static,
+    B: http_body::Body + Send + Unpin + 'static,
     B::Data: Into<Bytes> + Send,
     B::Error: Into<BoxError>,
 {
@@ -374,6 +393,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let service = self.clone();
+        let request = request.map(|body| Uniform(body).boxed_unsync());
         Box::pin(async move { Ok(service.handle(request).await) })
     }
 }

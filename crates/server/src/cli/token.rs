@@ -36,13 +36,14 @@ pub struct Token {
     /// A token that may also write, if the user may (the default)
     #[arg(long)]
     pub edit: bool,
-    /// The client it is for, whose proofs will be asked for; none: a tool on this machine, which shows no proofs [default: none]
+    /// The client it is for, whose proofs will be asked for; `none`: a tool on this machine, which shows no proofs
+    /// [default: the client that is offered first for the file, none if no client is known]
     #[arg(long, value_name = "NAME")]
     pub client: Option<String>,
     /// Where the server is reached, if not where the running one says
     #[arg(long, value_name = "URL")]
     pub public_url: Option<PublicUrl>,
-    /// Print JSON: wopi_src, access_token, access_token_ttl, action_urls
+    /// Print JSON: wopi_src, access_token, access_token_ttl, client, action_urls, access_tokens, curl
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
@@ -58,7 +59,7 @@ impl Token {
         if let Some(public_url) = self.public_url {
             known.public_url = public_url;
         }
-        let client = client(self.client.as_deref(), &known)?;
+        let named = self.client.as_deref().map(|name| client(name, &known)).transpose()?;
         if !known.running {
             eprintln!("note: no `lectern serve` is running on these documents; the token will be good when one is");
         }
@@ -90,29 +91,48 @@ impl Token {
             revoked_at: None,
         };
         registry.create_session(&session).await.or_trouble(|| "cannot open a session".to_owned())?;
-        let claims = TokenClaims {
-            session: session.id,
-            user: user.id.clone(),
-            may_edit,
-            client: client.clone(),
-            expires_at: session.expires_at,
-        };
-        let token = parts.tokens.seal(&claims, &TokenResource::File(file.id.clone()));
         let wopi_src = known.public_url.join(&format!("/wopi/files/{}", file.id));
         let actions = parts.documents.actions(&file, &wopi_src).await?;
+        // Without a word about the client: the one that is offered first.
+        let client = named.unwrap_or_else(|| {
+            let offered = actions.first().map(|action| action.client.clone());
+            offered.or_else(|| known.clients.first().map(|client| client.name.as_str().to_owned()))
+        });
+        let seal = |client: Option<&str>| {
+            let claims = TokenClaims {
+                session: session.id.clone(),
+                user: user.id.clone(),
+                may_edit,
+                client: client.map(str::to_owned),
+                expires_at: session.expires_at,
+            };
+            parts.tokens.seal(&claims, &TokenResource::File(file.id.clone()))
+        };
+        let token = seal(client.as_deref());
+        // A curl cannot sign, so it gets a token of its own.
+        let curl =
+            format!("curl '{wopi_src}?access_token={}'", if client.is_none() { token.clone() } else { seal(None) });
 
         if self.json {
             let mut urls = serde_json::Map::new();
             for ActionUrl { client, action, url } in &actions {
                 urls.entry(client).or_insert_with(|| json!({}))[action] = json!(url);
             }
+            let tokens: serde_json::Map<_, _> = known
+                .clients
+                .iter()
+                .map(|client| (client.name.as_str().to_owned(), json!(seal(Some(client.name.as_str())))))
+                .collect();
             return print_json(
                 out,
                 &json!({
                     "wopi_src": wopi_src,
                     "access_token": token,
-                    "access_token_ttl": claims.expires_at.0,
+                    "access_token_ttl": session.expires_at.0,
+                    "client": client,
                     "action_urls": urls,
+                    "access_tokens": tokens,
+                    "curl": curl,
                 }),
             );
         }
@@ -121,19 +141,17 @@ impl Token {
             "{}, for {}, to {may}, until {}\n\n",
             plain(path.as_str()),
             plain(&user.name),
-            time(claims.expires_at)
+            time(session.expires_at)
         );
         text += &table(&[
             vec!["WOPISrc".to_owned(), wopi_src.clone()],
             vec!["access_token".to_owned(), token.clone()],
-            vec!["access_token_ttl".to_owned(), claims.expires_at.0.to_string()],
+            vec!["access_token_ttl".to_owned(), session.expires_at.0.to_string()],
         ]);
-        text += &match &client {
-            None => format!("\nTry it:\n  curl '{wopi_src}?access_token={token}'\n"),
-            Some(client) => {
-                format!("\nThe token is for {client}: requests need its proof. Without --client, a curl works.\n")
-            }
-        };
+        if let Some(client) = &client {
+            text += &format!("\nThe token is for {}: requests need its proof if it signs.\n", plain(client));
+        }
+        text += &format!("\nTry it (this one needs no proof):\n  {curl}\n");
         text += &opening(&actions, &known);
         print(out, &text)
     }
@@ -151,12 +169,17 @@ fn opening(actions: &[ActionUrl], known: &Known) -> String {
         .iter()
         .map(|action| vec![format!("  {}", plain(&action.client)), plain(&action.action), plain(&action.url)])
         .collect();
-    format!("\nOpen it by a form that posts access_token and access_token_ttl to one of:\n{}", table(&rows))
+    format!(
+        "\nOpen it by a form that posts access_token and access_token_ttl to one of (`--client NAME` makes a token for another\nclient):\n{}",
+        table(&rows)
+    )
 }
 
-/// The client that is meant; `None` for a tool of the operator's.
-fn client(named: Option<&str>, known: &Known) -> Result<Option<String>, Trouble> {
-    let Some(name) = named.filter(|name| *name != ClientName::NONE) else { return Ok(None) };
+/// The client of this name; `None` for a tool of the operator's.
+fn client(name: &str, known: &Known) -> Result<Option<String>, Trouble> {
+    if name == ClientName::NONE {
+        return Ok(None);
+    }
     if known.clients.iter().any(|client| client.name.as_str() == name) {
         return Ok(Some(name.to_owned()));
     }
