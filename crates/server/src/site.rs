@@ -156,9 +156,17 @@ async fn page(method: Method, path: String, shared: Arc<Shared>) -> Response<Bod
             let body = serde_json::json!({ "ready": troubles.is_empty(), "troubles": troubles });
             answer(status, HeaderValue::from_static("application/json"), Bytes::from(format!("{body}\n")))
         }
+        // HostEditUrl, share URLs: they are told to clients and do not change when their pages come.
+        path if path.starts_with("/open/") || path.starts_with("/browse/") => answer(
+            StatusCode::NOT_IMPLEMENTED,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+            Bytes::from_static(NOT_YET),
+        ),
         _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
     }
 }
+
+const NOT_YET: &[u8] = include_bytes!("not_yet.html");
 
 const WELCOME: &[u8] = include_bytes!("welcome.html");
 

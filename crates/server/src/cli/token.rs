@@ -11,6 +11,7 @@ use lectern_host::wopi::FileName;
 use serde_json::json;
 
 use super::known::Known;
+use super::page::{self, Opening};
 use super::{Out, plain, print, print_json, table, time};
 use crate::config::values::{ClientName, PublicUrl};
 use crate::people;
@@ -43,6 +44,9 @@ pub struct Token {
     /// Where the server is reached, if not where the running one says
     #[arg(long, value_name = "URL")]
     pub public_url: Option<PublicUrl>,
+    /// Write a page that opens the file in the client when a browser shows it. It holds the token: keep it to yourself
+    #[arg(long, value_name = "FILE.html")]
+    pub page: Option<PathBuf>,
     /// Print JSON: wopi_src, access_token, access_token_ttl, client, action_urls, access_tokens, curl
     #[arg(long)]
     pub json: bool,
@@ -113,6 +117,26 @@ impl Token {
         let curl =
             format!("curl '{wopi_src}?access_token={}'", if client.is_none() { token.clone() } else { seal(None) });
 
+        if let Some(page) = &self.page {
+            let wanted = if may_edit { "edit" } else { "view" };
+            let of_client = || actions.iter().filter(|action| Some(&action.client) == client.as_ref());
+            let action = of_client().find(|action| action.action == wanted).or_else(|| of_client().next());
+            let action = action.ok_or_else(|| {
+                Trouble::new("there is nothing to open the file with")
+                    .because("no client offers an action for it, or its discovery document was not fetched yet")
+                    .hint("`lectern check` tells which clients there are and what is the matter with them")
+            })?;
+            page::write(
+                page,
+                &Opening {
+                    title: file.name.as_str(),
+                    action_url: &action.url,
+                    access_token: &token,
+                    access_token_ttl: session.expires_at.0,
+                },
+            )?;
+        }
+
         if self.json {
             let mut urls = serde_json::Map::new();
             for ActionUrl { client, action, url } in &actions {
@@ -152,7 +176,10 @@ impl Token {
             text += &format!("\nThe token is for {}: requests need its proof if it signs.\n", plain(client));
         }
         text += &format!("\nTry it (this one needs no proof):\n  {curl}\n");
-        text += &opening(&actions, &known);
+        text += &match &self.page {
+            Some(page) => format!("\nOpen {} in a browser.\n", page.display()),
+            None => opening(&actions, &known),
+        };
         print(out, &text)
     }
 }
@@ -170,7 +197,7 @@ fn opening(actions: &[ActionUrl], known: &Known) -> String {
         .map(|action| vec![format!("  {}", plain(&action.client)), plain(&action.action), plain(&action.url)])
         .collect();
     format!(
-        "\nOpen it by a form that posts access_token and access_token_ttl to one of (`--client NAME` makes a token for another\nclient):\n{}",
+        "\n`--page FILE.html` writes a page that opens it. Clients offer (`--client NAME` makes a token for another one):\n{}",
         table(&rows)
     )
 }
