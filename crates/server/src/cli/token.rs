@@ -1,12 +1,13 @@
 //! `lectern token`
 
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use lectern_accounts::TOKEN_LIFETIME;
 use lectern_host::ids;
 use lectern_host::ports::{TokenClaims, TokenResource, TreePath};
-use lectern_host::records::{Role, Session};
+use lectern_host::records::{Role, Session, Timestamp};
 use lectern_host::wopi::FileName;
 use serde_json::json;
 
@@ -19,6 +20,9 @@ use crate::place::{FolderFlag, Place};
 use crate::trouble::{OrTrouble, Trouble};
 use crate::wiring::{ActionUrl, Wiring};
 
+/// How long a token for the bootstrapper is good: a phone keeps it.
+const BOOTSTRAPPER_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// What the sessions of this command are called.
 const SESSION_LABEL: &str = "lectern token";
 
@@ -26,8 +30,11 @@ const SESSION_LABEL: &str = "lectern token";
 #[derive(Args, Debug)]
 pub struct Token {
     /// The file, as it is called in the folder of documents
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "bootstrapper")]
+    pub file: Option<PathBuf>,
+    /// A bearer token for the bootstrapper instead, with which Office on phones, or a tool, gets tokens for everything
+    #[arg(long, conflicts_with_all = ["file", "page"])]
+    pub bootstrapper: bool,
     /// Whose token: an administrator, if nobody is named
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
@@ -58,7 +65,7 @@ impl Token {
     pub(super) async fn run<W: Wiring>(self, wiring: &W, out: Out<'_>) -> Result<(), Trouble> {
         let place = self.folder.place()?;
         place.must_be_there()?;
-        let path = path_in(&place, &self.file)?;
+        let path = self.file.as_deref().map(|file| path_in(&place, file)).transpose()?;
         let mut known = Known::of(&place)?;
         if let Some(public_url) = self.public_url {
             known.public_url = public_url;
@@ -85,15 +92,28 @@ impl Token {
             eprintln!("note: {} is a viewer, so the token may only read", plain(&user.name));
         }
 
-        let file = parts.documents.file_at(&path).await?;
         let session = Session {
             id: ids::new_session_id(&*parts.random),
             user: user.id.clone(),
             label: SESSION_LABEL.to_owned(),
             created_at: now,
-            expires_at: now.plus(TOKEN_LIFETIME),
+            expires_at: now.plus(if path.is_some() { TOKEN_LIFETIME } else { BOOTSTRAPPER_LIFETIME }),
             revoked_at: None,
         };
+        let Some(path) = path else {
+            registry.create_session(&session).await.or_trouble(|| "cannot open a session".to_owned())?;
+            let claims = TokenClaims {
+                session: session.id,
+                user: user.id,
+                may_edit,
+                // Requests to the bootstrapper are not signed; the tokens it hands out are for whom this one is for.
+                client: named.flatten(),
+                expires_at: session.expires_at,
+            };
+            let token = parts.tokens.seal(&claims, &TokenResource::Bootstrapper);
+            return bootstrapper(&known, &user.name, &token, claims.expires_at, self.json, out);
+        };
+        let file = parts.documents.file_at(&path).await?;
         registry.create_session(&session).await.or_trouble(|| "cannot open a session".to_owned())?;
         let wopi_src = known.public_url.join(&format!("/wopi/files/{}", file.id));
         let actions = parts.documents.actions(&file, &wopi_src).await?;
@@ -182,6 +202,33 @@ impl Token {
         };
         print(out, &text)
     }
+}
+
+/// What is printed of a token for the bootstrapper.
+fn bootstrapper(
+    known: &Known,
+    user: &str,
+    token: &str,
+    expires_at: Timestamp,
+    json: bool,
+    out: Out<'_>,
+) -> Result<(), Trouble> {
+    let url = known.public_url.join("/wopibootstrapper");
+    let curl = format!("curl -H 'Authorization: Bearer {token}' '{url}'");
+    if json {
+        return print_json(
+            out,
+            &json!({ "bootstrapper": url, "bearer_token": token, "expires_at": expires_at.0, "curl": curl }),
+        );
+    }
+    let rows = [vec!["bootstrapper".to_owned(), url], vec!["bearer token".to_owned(), token.to_owned()]];
+    let text = format!(
+        "the bootstrapper, for {}, until {}\n\n{}\nTry it:\n  {curl}\n",
+        plain(user),
+        time(expires_at),
+        table(&rows)
+    );
+    print(out, &text)
 }
 
 /// How the clients open the file.
