@@ -568,10 +568,11 @@ impl Host {
 
     /// DeleteFile. The bytes and the history stay for a while.
     pub(crate) async fn delete_file(&self, by: &Caller) -> Result<(), Refusal> {
-        let record = by.file()?;
+        // What is taken out of the folder is what stands there now, whoever put it there.
+        let record = self.current(by.file()?).await?;
         let published = self.ports.tree.is_some();
         let (record, ()) = self
-            .update_shown(&record.id, Some(record), |record, now| {
+            .update_shown(&record.id, Some(&record), |record, now| {
                 locks::may_change(&record.lock, None, now)?;
                 record.deleted_at = Some(now);
                 if published {
