@@ -176,8 +176,18 @@ impl Host {
             return Err(Refusal::new(WopiError::NotSupported, "the root cannot be deleted"));
         }
         if let Some(tree) = &self.ports.tree {
-            // What other programs put into it counts, too.
-            self.reconcile(&record.id).await?;
+            // What other programs put into it counts, too; what they took out of it is elsewhere now, or deleted, and
+            // only a whole scan tells which.
+            let gone = self.reconcile(&record.id).await?;
+            if !gone.files.is_empty() || !gone.containers.is_empty() {
+                self.scan().await?;
+            }
+            // The folder goes first, so whatever the registry would refuse has to be refused before that.
+            let empty =
+                self.all_files(&record.id).await?.is_empty() && self.all_containers(&record.id).await?.is_empty();
+            if !empty {
+                return Err(Refusal::new(WopiError::NotEmpty, "the container has something in it"));
+            }
             let path = self.container_path(&record.id).await?;
             match tree.remove_container(&path).await {
                 Ok(()) | Err(TreeError::NotFound) => {}

@@ -227,15 +227,19 @@ impl Host {
     ) -> Result<FileRecord, Refusal> {
         let published = self.ports.tree.is_some();
         // If another program took the file away meanwhile, the save puts it back; anything else it did is a version.
-        let first = match self.current(first).await {
-            Ok(record) => record,
-            Err(Refusal { error: WopiError::NotFound, .. }) => self.file(&first.id).await?,
+        let (first, missing) = match self.current(first).await {
+            Ok(record) => (record, false),
+            Err(Refusal { error: WopiError::NotFound, .. }) => (self.file(&first.id).await?, true),
             Err(refusal) => return Err(refusal),
         };
         let user = &by.user.id;
         let (record, ()) = self
             .update_shown(&first.id, Some(&first), |record, now| {
                 permitted(record, now)?;
+                if missing {
+                    // Nothing stands there that could be the same as these bytes already.
+                    record.content.sha256 = None;
+                }
                 Ok(((), saving::save(record, staged, facts, user, published, now)))
             })
             .await?;
@@ -568,10 +572,11 @@ impl Host {
 
     /// DeleteFile. The bytes and the history stay for a while.
     pub(crate) async fn delete_file(&self, by: &Caller) -> Result<(), Refusal> {
-        let record = by.file()?;
+        // What is taken out of the folder is what stands there now, whoever put it there.
+        let record = self.current(by.file()?).await?;
         let published = self.ports.tree.is_some();
         let (record, ()) = self
-            .update_shown(&record.id, Some(record), |record, now| {
+            .update_shown(&record.id, Some(&record), |record, now| {
                 locks::may_change(&record.lock, None, now)?;
                 record.deleted_at = Some(now);
                 if published {

@@ -4,9 +4,9 @@
 //! | the container shows | the registry has | so |
 //! |---|---|---|
 //! | a name and inode | both | nothing, or a new version if the bytes changed |
-//! | an inode under another name | the inode | the file was renamed: same id |
-//! | a name with another inode | the name; its inode is nowhere in this container | saved by replacing: same id, new version |
-//! | an inode that the registry has elsewhere, and that is not there any more | | the file was moved: same id |
+//! | a name with another inode | the name | saved by replacing: same id, new version |
+//! | an inode under another name, nothing under the old one | the inode | the file was renamed: same id |
+//! | an inode that the registry has elsewhere, where nothing stands any more | | the file was moved: same id |
 //! | anything else | nothing | a new file |
 //! | nothing | a name | not offered; deleted once a whole scan did not find it, unless somebody holds its lock |
 //!
@@ -83,6 +83,7 @@ impl Host {
     ) -> Result<BTreeSet<FileId>, Refusal> {
         let records = self.all_files(id).await?;
         let by_name: HashMap<&FileName, &FileRecord> = records.iter().map(|record| (&record.name, record)).collect();
+        let shown: HashSet<&FileName> = entries.iter().map(|entry| &entry.name).collect();
         let mut placed: HashSet<&FileId> = HashSet::new();
         let mut left = Vec::new();
         for entry in &entries {
@@ -97,11 +98,13 @@ impl Host {
                 _ => left.push(entry),
             }
         }
-        // Renamed within the container.
+        // Renamed within the container. Not where something stands under the old name still: that is how careful programs
+        // save, and what is open must not follow the backup.
         let mut still_left = Vec::new();
         for entry in left {
             let renamed = records.iter().find(|record| {
                 !placed.contains(&record.id)
+                    && !shown.contains(&record.name)
                     && record.pending.is_none()
                     && record.seen.is_some_and(|seen| seen.same_inode(&entry.fingerprint))
             });
@@ -174,11 +177,10 @@ impl Host {
             if record.pending.is_some() || (record.container == *id && record.name == entry.name) {
                 continue;
             }
-            // A second name of the same inode (a hard link) is a file of its own.
+            // A second name of the same inode (a hard link) is a file of its own, and so is what another file took the
+            // name of.
             let still_there = match self.file_path(&record).await {
-                Ok(path) => {
-                    tree.look(&path).ok().flatten().is_some_and(|e| e.fingerprint.same_inode(&entry.fingerprint))
-                }
+                Ok(path) => tree.look(&path).ok().flatten().is_some_and(|there| !there.container),
                 Err(_) => false,
             };
             if !still_there && self.take_place(&record, id, &path.join(&entry.name), entry).await? {

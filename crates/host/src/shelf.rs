@@ -81,7 +81,11 @@ impl Host {
 
     /// The file is not where it was: it was moved or renamed by another program, or it is gone.
     async fn search(&self, record: &FileRecord, path: &TreePath) -> Result<FileRecord, Refusal> {
-        self.reconcile(&record.container).await?;
+        match self.reconcile(&record.container).await {
+            // A container that is not where it was, either: only a scan can tell.
+            Ok(_) | Err(Refusal { error: WopiError::NotFound, .. }) => {}
+            Err(refusal) => return Err(refusal),
+        }
         let mut again = self.file(&record.id).await?;
         if again.container == record.container && again.name == record.name {
             self.scan_soon_and_wait().await;
@@ -210,10 +214,12 @@ impl Host {
             Pending::Publish { replaces } => {
                 let swapped =
                     tree.publish(&path, &record.content.id, &seen, replaces.as_ref().map(|(id, _)| id)).await?;
-                if let (Some((id, expected)), Some(found)) = (replaces, swapped)
-                    && found != *expected
-                {
-                    self.amend_replaced(record, id, &found).await;
+                match (replaces, swapped) {
+                    (Some((id, expected)), Some(found)) if found != *expected => {
+                        self.amend_replaced(record, id, &found).await;
+                    }
+                    (Some((id, _)), None) => self.forget_replaced(record, id).await,
+                    _ => {}
                 }
                 Ok(())
             }
@@ -249,18 +255,67 @@ impl Host {
         }
     }
 
+    /// Another program had taken the file away before it was replaced, and its bytes with it: the history must not
+    /// promise them.
+    async fn forget_replaced(&self, record: &FileRecord, id: &crate::records::ContentId) {
+        if !matches!(self.ports.contents.open(id, 0..0).await, Err(ContentsError::NotFound)) {
+            return;
+        }
+        let registry = &self.ports.registry;
+        let removed = async {
+            let entries = registry.versions(&record.id).await?;
+            let gone: Vec<_> = entries.iter().filter(|entry| entry.content.id == *id).map(|e| e.version).collect();
+            if gone.is_empty() { Ok(()) } else { registry.remove_versions(&record.id, &gone).await }
+        };
+        if let Err(error) = removed.await {
+            tracing::error!(file.id = %record.id, "amending the history: {}", errors::chain(&error));
+        }
+    }
+
+    /// As [`Self::carry_out`], where neither the file nor perhaps its container stands where it should: another program
+    /// has moved the container, or removed it. A save that was answered makes it again.
+    async fn carry_out_elsewhere(&self, record: &FileRecord) -> Result<(), TreeError> {
+        if let Err(refusal) = self.scan().await {
+            return Err(TreeError::Unavailable(refusal.into()));
+        }
+        let outcome = self.carry_out(record).await;
+        let (Err(TreeError::NotFound), Some(tree), Some(Pending::Publish { .. })) =
+            (&outcome, &self.ports.tree, &record.pending)
+        else {
+            return outcome;
+        };
+        let Ok(container) = self.container_path(&record.container).await else { return outcome };
+        let mut path = TreePath::root();
+        for name in container.names() {
+            let Ok(name) = wopi::FileName::parse(name) else { return outcome };
+            path = path.join(&name);
+            match tree.create_container(&path).await {
+                Ok(_) => {
+                    tracing::warn!(container.path = %path, "another program removed the container; a save needs it");
+                }
+                Err(TreeError::NameTaken) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.carry_out(record).await
+    }
+
     /// Carries out, makes durable, and clears the note.
     pub(crate) async fn finish(&self, record: &FileRecord) -> Result<(), Refusal> {
         if record.pending.is_none() {
             return Ok(());
         }
         let _settling = self.settling.lock().await;
-        match self.carry_out(record).await {
+        let mut outcome = self.carry_out(record).await;
+        if matches!(outcome, Err(TreeError::NotFound)) {
+            outcome = self.carry_out_elsewhere(record).await;
+        }
+        match outcome {
             Ok(()) => {}
-            // A container that another program removed: the bytes stay among the contents, where the history and the
-            // record still find them.
+            // What was to be renamed is not there any more, or where a save belongs there can be no container: the bytes
+            // stay among the contents, where the history and the record still find them.
             Err(TreeError::NotFound) => {
-                tracing::warn!(file.id = %record.id, "the folder cannot show the file any more: its container is gone");
+                tracing::warn!(file.id = %record.id, "the folder cannot show the file any more");
             }
             Err(TreeError::NameTaken) => return self.take_another_name(record).await,
             Err(error) => return Err(errors::tree("bringing the folder up to date", &error)),
