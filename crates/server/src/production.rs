@@ -221,7 +221,9 @@ impl Service<Request<Body>> for Answers {
         Box::pin(async move {
             if let Some((id, token)) = answers.file_url(request.uri().path()) {
                 let (parts, _) = request.into_parts();
-                return Ok(by_file_url(&answers.host, &parts.method, &parts.headers, &id, &token).await);
+                // Boxed, so that a request of another kind does not carry the room for it.
+                let answer = Box::pin(by_file_url(&answers.host, &parts.method, &parts.headers, &id, &token));
+                return Ok(answer.await);
             }
             Ok(answers.wopi.handle(request).await)
         })
