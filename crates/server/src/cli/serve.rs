@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use lectern_host::ports::{Clock, Page};
+use http::HeaderValue;
+use lectern_host::ports::{Clock, Page, Random};
 use tokio::net::TcpListener;
 
 use super::known::default_public_url;
@@ -86,11 +87,13 @@ impl Serve {
         ];
         probes.extend(served.probes);
         let health = Arc::new(Health::new(probes));
+        let run = new_run();
         let site_settings = SiteSettings {
             public_path: premises.public_url.path().to_owned(),
             trusted_proxies: settings.server.trusted_proxies.clone(),
             small_body_bytes_max: settings.limits.json_bytes_max.get(),
             large_bodies_max: settings.limits.saves_max.as_usize(),
+            run: HeaderValue::from_str(&run).or_trouble(|| "cannot name this run".to_owned())?,
         };
         let site = Site::new(served.wopi, site_settings, Arc::clone(&health));
 
@@ -100,6 +103,7 @@ impl Serve {
             process_id: std::process::id(),
             since_ms: SystemClock.now().0,
             clients: premises.clients.clone(),
+            run,
         };
         serving.write(&place.state)?;
         print(out, &ready(&premises, parts, address, samples).await?)?;
@@ -164,6 +168,13 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Trouble>
         trouble
             .hint("choose another address with --listen, for example --listen 127.0.0.1:8090; port 0 takes a free one")
     })
+}
+
+/// What tells this run from every other one, of this server and of others.
+fn new_run() -> String {
+    let mut bytes = [0; 16];
+    SystemRandom.fill(&mut bytes);
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 /// Those of the settings and those of the flags; a flag wins over a setting of the same name.
@@ -349,7 +360,7 @@ mod tests {
 
         let http = HttpDiscovery::new().unwrap();
         assert_eq!(http.fetch(&format!("http://{at}/wopi/x")).await.unwrap(), "wopi /wopi/x");
-        assert_eq!(http.status(&format!("http://{at}/health/ready")).await.unwrap(), 200);
+        assert_eq!(http.status(&format!("http://{at}/health/ready")).await.unwrap().0, 200);
         let printed = program.json(&["token", "report.docx", "--json", "--folder", text(folder.path())]).await;
         assert!(printed["wopi_src"].as_str().unwrap().starts_with(&format!("http://{at}/wopi/files/")), "{printed}");
         assert!(printed["action_urls"]["localhost:9980"]["view"].is_string(), "{printed}");
