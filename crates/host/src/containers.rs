@@ -67,7 +67,7 @@ impl Host {
                     let valid = self.free_name(&parent.id, &name).await.map(|name| name.as_str().to_owned());
                     return Err(Refusal::new(
                         WopiError::NameTaken { valid },
-                        format!("the container has {name:?} already"),
+                        format!("the container has `{name}` already"),
                     ));
                 }
             },
@@ -98,7 +98,7 @@ impl Host {
                 return Ok(record);
             }
         }
-        Err(Refusal::internal(format!("no free name like {near:?} was found")))
+        Err(Refusal::internal(format!("no free name like `{near}` was found")))
     }
 
     /// The folder goes first: whatever happens after, the next scan finds the new container and knows it.

@@ -381,7 +381,7 @@ impl Host {
 
     async fn taken(&self, container: &ContainerId, name: &FileName) -> Refusal {
         let valid = self.free_name(container, name).await.map(|name| name.as_str().to_owned());
-        Refusal::new(WopiError::NameTaken { valid }, format!("the container has {name:?} already"))
+        Refusal::new(WopiError::NameTaken { valid }, format!("the container has `{name}` already"))
     }
 
     /// Puts staged bytes under a name: a new file, or, where that was asked for, the content of the one there.
@@ -419,7 +419,7 @@ impl Host {
                 return Ok(record);
             }
         }
-        Err(Refusal::internal(format!("no free name like {name:?} was found")))
+        Err(Refusal::internal(format!("no free name like `{name}` was found")))
     }
 
     async fn create_exactly(
@@ -530,7 +530,7 @@ impl Host {
                 });
             }
         }
-        Err(Refusal::internal(format!("no free name like {wanted:?} was found")))
+        Err(Refusal::internal(format!("no free name like `{wanted}` was found")))
     }
 
     async fn rename_if_free(

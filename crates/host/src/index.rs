@@ -482,7 +482,7 @@ impl Host {
                 Err(RegistryError::NotFound) => {
                     self.reconcile(&at.id).await?;
                     let found = registry.container_named(&at.id, &name).await;
-                    found.map_err(|e| errors::registry(&format!("finding the container {name:?}"), &e))?
+                    found.map_err(|e| errors::registry(&format!("finding the container `{name}`"), &e))?
                 }
                 Err(error) => return Err(errors::registry("reading a container", &error)),
             };

@@ -7,10 +7,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::HeaderValue;
 use lectern_host::BoxError;
 use lectern_host::ports::{DISCOVERY_BYTES_MAX, DiscoverySource};
 use reqwest::redirect::{Attempt, Policy};
 use url::Url;
+
+use crate::site::RUN_HEADER;
 
 /// How long a connection to a client's server may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,13 +52,14 @@ impl HttpDiscovery {
         Ok(Self { client })
     }
 
-    /// The status with which `url` answers, for `lectern check`.
+    /// The status with which `url` answers, and which run of a server it says that it is, for `lectern check`.
     ///
     /// # Errors
     ///
     /// If it does not answer.
-    pub async fn status(&self, url: &str) -> Result<u16, BoxError> {
-        Ok(self.client.get(url).send().await?.status().as_u16())
+    pub async fn status(&self, url: &str) -> Result<(u16, Option<HeaderValue>), BoxError> {
+        let answer = self.client.get(url).send().await?;
+        Ok((answer.status().as_u16(), answer.headers().get(RUN_HEADER).cloned()))
     }
 }
 

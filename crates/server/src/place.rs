@@ -111,8 +111,12 @@ impl Place {
     /// Says what is missing and what to do.
     pub fn must_be_there(&self) -> Result<(), Trouble> {
         if !self.folder.is_dir() {
-            return Err(Trouble::new(format!("there is no folder `{}`", self.folder_shown()))
-                .hint("start `lectern serve`, which makes it, or say where the documents are with --folder"));
+            let hint = if self.folder_is_named {
+                "look at --folder and at contents.folder of the settings"
+            } else {
+                "start `lectern serve`, which makes it, or say where the documents are with --folder"
+            };
+            return Err(Trouble::new(format!("there is no folder `{}`", self.folder_shown())).hint(hint));
         }
         if !self.state.is_dir() {
             return Err(Trouble::new(format!("`{}` was never served", self.folder_shown()))

@@ -33,6 +33,9 @@ pub struct Serving {
     pub since_ms: i64,
     /// The clients it knows.
     pub clients: Vec<Client>,
+    /// Which run this is: what its answers have in [`RUN_HEADER`](crate::site::RUN_HEADER).
+    #[serde(default)]
+    pub run: String,
 }
 
 impl Serving {
@@ -79,6 +82,7 @@ mod tests {
             process_id: 7,
             since_ms: 1,
             clients: settings.unwrap().clients,
+            run: "1".to_owned(),
         };
         serving.write(state.path()).unwrap();
         assert_eq!(Serving::read(state.path()), Some(serving.clone()));

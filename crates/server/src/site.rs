@@ -3,7 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/wopi…`, and `/file/…` (FileUrl) | the service given to [`Site::new`] |
-//! | `/health/live` | 200 as long as the process answers at all |
+//! | `/health/live` | 200 as long as the process answers at all; [`RUN_HEADER`] says which one it is |
 //! | `/health/ready` | 200 if records and folder can be used, otherwise 503 with the reasons, as JSON |
 //! | `/` | a page that says what this is |
 //! | anything else | 404 |
@@ -21,7 +21,7 @@ use futures_util::future::{BoxFuture, Either, FutureExt, TryFutureExt};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use lectern_host::Body;
 use tokio::sync::Semaphore;
@@ -31,6 +31,9 @@ use crate::health::Health;
 
 /// When a client that met too many saves shall come back, in seconds.
 const RETRY_AFTER_SECONDS: u16 = 2;
+
+/// Tells which run of the server answers, for `lectern check`: behind the public URL may be another one.
+pub const RUN_HEADER: HeaderName = HeaderName::from_static("x-lectern-run");
 
 /// What the site must know.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub struct SiteSettings {
     pub small_body_bytes_max: u64,
     /// Most such bodies at once.
     pub large_bodies_max: usize,
+    /// Which run of the server this is.
+    pub run: HeaderValue,
 }
 
 /// All that is served.
@@ -149,7 +154,11 @@ async fn page(method: Method, path: String, shared: Arc<Shared>) -> Response<Bod
         "/" => {
             answer(StatusCode::OK, HeaderValue::from_static("text/html; charset=utf-8"), Bytes::from_static(WELCOME))
         }
-        "/health/live" => text(StatusCode::OK, "alive\n"),
+        "/health/live" => {
+            let mut answer = text(StatusCode::OK, "alive\n");
+            answer.headers_mut().insert(RUN_HEADER, shared.settings.run.clone());
+            answer
+        }
         "/health/ready" => {
             let troubles = shared.health.troubles().await;
             let status = if troubles.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

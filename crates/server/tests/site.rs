@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
 use lectern_host::Body;
 use lectern_server::health::{FolderProbe, Health};
@@ -43,6 +43,7 @@ fn site(
         trusted_proxies: Vec::new(),
         small_body_bytes_max: 10,
         large_bodies_max: 1,
+        run: HeaderValue::from_static("this run"),
     };
     Site::new(wopi, settings, Arc::new(health))
 }
@@ -98,6 +99,9 @@ async fn the_few_pages_of_our_own() {
     let site = site("", Health::new(vec![Box::new(probe)]), Arc::default());
     let connection = site.for_connection(PEER.parse().unwrap());
     assert_eq!(ask(&connection, "GET", "/health/live", 0).await, (200, "alive\n".to_owned()));
+    let live = Request::get("/health/live").body(body(Vec::new())).unwrap();
+    let live = connection.clone().oneshot(live).await.unwrap();
+    assert_eq!(live.headers()["x-lectern-run"], "this run", "`lectern check` finds out whom the public URL leads to");
     let (status, told) = ask(&connection, "GET", "/health/ready", 0).await;
     assert_eq!(status, 503);
     assert!(told.starts_with(r#"{"ready":false,"troubles":[{"what":"folder","why":"the state directory"#), "{told}");

@@ -258,18 +258,26 @@ async fn public_url(known: &Known, discovery: &HttpDiscovery) -> Finding {
     let answer = discovery.status(&url).await;
     let trouble = Trouble::new(format!("the public URL {} does not lead to this server", known.public_url));
     let hint = "clients use exactly this URL: look at the reverse proxy (docs/reverse-proxy.md) and at --public-url";
+    // A server of an older version does not say which one it is.
+    let run = known.serving.as_ref().map(|serving| serving.run.as_str()).filter(|run| !run.is_empty());
     match answer {
-        Ok(200) => Finding::ok(format!("the public URL {} leads to a server that answers", known.public_url)),
-        Ok(status) => Finding::failed(&trouble.because(format!("{url} answers {status}")).hint(hint)),
+        Ok((200, answering)) if run.is_none_or(|run| answering.as_ref().is_some_and(|answering| answering == run)) => {
+            Finding::ok(format!("the public URL {} leads to this server", known.public_url))
+        }
+        Ok((200, Some(_))) => {
+            Finding::failed(&trouble.because(format!("another lectern serve answers {url}")).hint(hint))
+        }
+        Ok((200, None)) => Finding::failed(&trouble.because(format!("another program answers {url}")).hint(hint)),
+        Ok((status, _)) => Finding::failed(&trouble.because(format!("{url} answers {status}")).hint(hint)),
         Err(error) => Finding::failed(&trouble.caused_by(&*error).hint(hint)),
     }
 }
 
-/// A client on another machine cannot reach this one by a loopback address.
+/// A client on another machine cannot reach this one by a loopback address, and nobody can by 0.0.0.0.
 fn public_url_is_private(known: &Known) -> Option<Finding> {
     let is_here = |url: &url::Url| match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
         Some(url::Host::Domain(name)) => name == "localhost",
         None => false,
     };
@@ -386,6 +394,7 @@ mod tests {
             ("http://127.0.0.1:8080", "https://office.example.org", true),
             ("http://localhost:8080", "https://office.example.org", true),
             ("http://[::1]:8080", "http://192.0.2.1", true),
+            ("http://0.0.0.0:8080", "http://192.0.2.1", true),
             ("http://127.0.0.1:8080", "http://localhost:9980", false),
             ("https://documents.example.org", "https://office.example.org", false),
         ] {
@@ -447,6 +456,46 @@ mod tests {
         let nobody: Client = "office=http://127.0.0.1:1".parse().unwrap();
         let finding = reach(&nobody, &discovery, &InMemory::default()).await;
         assert!(finding.text().contains("cannot fetch") && finding.text().contains("hint: "), "{}", finding.text());
+    }
+
+    #[tokio::test]
+    async fn a_public_url_that_leads_to_another_server_is_told() {
+        /// A server that answers every request with 200 and this header.
+        async fn answering(header: &'static str) -> String {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let at = listener.local_addr().unwrap();
+            tokio::spawn(async move {
+                while let Ok((mut socket, _)) = listener.accept().await {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") && socket.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+                    let answer = format!("HTTP/1.1 200 OK\r\n{header}\r\nconnection: close\r\n\r\n");
+                    let _ = socket.write_all(answer.as_bytes()).await;
+                }
+            });
+            format!("http://{at}")
+        }
+        let discovery = HttpDiscovery::new().unwrap();
+        for (header, run, verdict, says) in [
+            ("x-lectern-run: 1", "1", Verdict::Ok, "leads to this server"),
+            ("x-lectern-run: 2", "1", Verdict::Failed, "another lectern serve answers"),
+            ("x-other: 1", "1", Verdict::Failed, "another program answers"),
+            ("x-other: 1", "", Verdict::Ok, "leads to this server"),
+        ] {
+            let public_url: crate::config::values::PublicUrl = answering(header).await.parse().unwrap();
+            let serving = crate::serving::Serving {
+                public_url: public_url.clone(),
+                listen: "127.0.0.1:1".to_owned(),
+                process_id: 1,
+                since_ms: 1,
+                clients: Vec::new(),
+                run: run.to_owned(),
+            };
+            let known = Known { public_url, clients: Vec::new(), running: true, serving: Some(serving) };
+            let finding = super::public_url(&known, &discovery).await;
+            assert_eq!(finding.verdict, verdict, "{header} {run}: {}", finding.text());
+            assert!(finding.text().contains(says), "{}", finding.text());
+        }
     }
 
     #[tokio::test]

@@ -73,6 +73,7 @@ mod tests {
             process_id: 1,
             since_ms: 1,
             clients: vec![client.parse().unwrap()],
+            run: String::new(),
         }
     }
 

@@ -4,11 +4,17 @@
 //! sent: a frame that stands in the page is loaded again by some browsers when one goes back, and finds the file locked.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use crate::trouble::{OrTrouble, Trouble};
+
+/// Stands at the beginning of every page, so that a later one may be written over it, and over nothing else.
+const MARK: &str = r#"<meta name="generator" content="lectern token --page">"#;
+
+/// Where the mark ends at the latest, in bytes.
+const MARK_WITHIN_BYTES: u64 = 256;
 
 /// What the page needs to know.
 pub(super) struct Opening<'a> {
@@ -30,6 +36,7 @@ pub(super) fn page(opening: &Opening<'_>) -> String {
 <html lang="en">
 <head>
 <meta charset="utf-8">
+{MARK}
 <meta name="referrer" content="no-referrer">
 <meta name="viewport" content="width=device-width, initial-scale=1, maximum-scale=1, minimum-scale=1, user-scalable=no">
 <title>{title}</title>
@@ -65,14 +72,34 @@ document.getElementById("open").submit();
     )
 }
 
-/// Writes the page where nobody but its owner can read it: it holds a token.
+/// Writes the page where nobody but its owner can read it: it holds a token. An earlier page is replaced; any other file
+/// is left alone.
 pub(super) fn write(path: &Path, opening: &Opening<'_>) -> Result<(), Trouble> {
+    let cannot = || format!("cannot write the page `{}`", path.display());
+    if is_page(path).or_trouble(cannot)? {
+        // A new file, not the old one emptied: that may be open to others.
+        std::fs::remove_file(path).or_trouble(cannot)?;
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(path).and_then(|mut file| file.write_all(page(opening).as_bytes()));
-    written.or_trouble(|| format!("cannot write the page `{}`", path.display()))
+    let taken = matches!(&written, Err(error) if error.kind() == ErrorKind::AlreadyExists);
+    written.or_trouble(cannot).map_err(|trouble| match taken {
+        true => trouble.hint("choose a name that is not taken; only a page that was made by this command is replaced"),
+        false => trouble,
+    })
+}
+
+/// Whether an earlier page is there.
+fn is_page(path: &Path) -> std::io::Result<bool> {
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let mut beginning = Vec::new();
+    File::open(path)?.take(MARK_WITHIN_BYTES).read_to_end(&mut beginning)?;
+    Ok(beginning.windows(MARK.len()).any(|window| window == MARK.as_bytes()))
 }
 
 /// Text as it stands in HTML, between tags and in quoted attributes.
@@ -106,14 +133,30 @@ mod tests {
         assert!(page.contains("action=\"https://office.example/we?a=1&#38;ui=&#34;&#62;"));
     }
 
+    const OPENING: Opening<'_> =
+        Opening { title: "a", action_url: "https://o/", access_token: "t", access_token_ttl: 1 };
+
     #[cfg(unix)]
     #[test]
     fn a_page_with_a_token_is_its_owners_alone() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("open.html");
-        let opening = Opening { title: "a", action_url: "https://o/", access_token: "t", access_token_ttl: 1 };
-        write(&path, &opening).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        write(&path, &OPENING).unwrap();
+        assert_eq!(mode(), 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        write(&path, &OPENING).unwrap();
+        assert_eq!(mode(), 0o600, "also in place of an earlier one");
+    }
+
+    #[test]
+    fn a_page_is_written_over_nothing_but_a_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("thesis.docx");
+        std::fs::write(&path, "years of work").unwrap();
+        let told = write(&path, &OPENING).unwrap_err().to_string();
+        assert!(told.contains("cannot write the page") && told.contains("hint: choose a name"), "{told}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "years of work");
     }
 }

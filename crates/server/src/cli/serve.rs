@@ -1,15 +1,16 @@
 //! `lectern serve`
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use lectern_host::ports::{Clock, Page};
+use http::HeaderValue;
+use lectern_host::ports::{Clock, Page, Random};
 use tokio::net::TcpListener;
 
 use super::known::default_public_url;
-use super::{Out, plain, print};
+use super::{Out, plain, print, table};
 use crate::config::values::PublicUrl;
 use crate::config::{Client, Limits};
 use crate::health::{FolderProbe, Health, Probe, RegistryProbe};
@@ -53,6 +54,18 @@ impl Serve {
         self.until(wiring, place, stop, out).await
     }
 
+    /// A command that finds the same documents and records from another terminal in this directory.
+    fn next_step(&self) -> String {
+        let flags =
+            [("--folder", &self.folder), ("--config", &self.whereabouts.config), ("--state", &self.whereabouts.state)];
+        flags
+            .into_iter()
+            .filter_map(|(flag, path)| Some((flag, path.as_ref()?)))
+            .fold(format!("{} token", quoted(&called())), |command, (flag, path)| {
+                format!("{command} {flag} {}", quoted(&path.display().to_string()))
+            })
+    }
+
     /// Serves until `stop` is ready.
     pub(super) async fn until<W: Wiring>(
         self,
@@ -62,6 +75,7 @@ impl Serve {
         out: Out<'_>,
     ) -> Result<(), Trouble> {
         let settings = place.settings.clone();
+        let next_step = self.next_step();
         let samples = make_folder(&place)?;
         place.make_state()?;
         let _lock = ServeLock::take(&place.state)?;
@@ -86,11 +100,13 @@ impl Serve {
         ];
         probes.extend(served.probes);
         let health = Arc::new(Health::new(probes));
+        let run = new_run();
         let site_settings = SiteSettings {
             public_path: premises.public_url.path().to_owned(),
             trusted_proxies: settings.server.trusted_proxies.clone(),
             small_body_bytes_max: settings.limits.json_bytes_max.get(),
             large_bodies_max: settings.limits.saves_max.as_usize(),
+            run: HeaderValue::from_str(&run).or_trouble(|| "cannot name this run".to_owned())?,
         };
         let site = Site::new(served.wopi, site_settings, Arc::clone(&health));
 
@@ -100,9 +116,10 @@ impl Serve {
             process_id: std::process::id(),
             since_ms: SystemClock.now().0,
             clients: premises.clients.clone(),
+            run,
         };
         serving.write(&place.state)?;
-        print(out, &ready(&premises, parts, address, samples).await?)?;
+        print(out, &ready(&premises, parts, address, samples, &next_step).await?)?;
         tracing::info!(
             listen = %address,
             public_url = %premises.public_url,
@@ -144,9 +161,12 @@ fn make_folder(place: &Place) -> Result<bool, Trouble> {
         return Ok(false);
     }
     let folder = place.folder_shown();
+    if place.folder.exists() {
+        return Err(Trouble::new(format!("`{folder}` is no folder")).hint("say which folder the documents are in"));
+    }
     if place.folder_is_named {
         return Err(Trouble::new(format!("there is no folder `{folder}`"))
-            .hint(format!("make it with `mkdir -p {folder}`, or say where the documents are")));
+            .hint(format!("make it with `mkdir -p {}`, or say where the documents are", quoted(&folder))));
     }
     let cannot = || format!("cannot make the folder `{folder}`");
     std::fs::create_dir(&place.folder).or_trouble(cannot)?;
@@ -164,6 +184,13 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Trouble>
         trouble
             .hint("choose another address with --listen, for example --listen 127.0.0.1:8090; port 0 takes a free one")
     })
+}
+
+/// What tells this run from every other one, of this server and of others.
+fn new_run() -> String {
+    let mut bytes = [0; 16];
+    SystemRandom.fill(&mut bytes);
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 /// Those of the settings and those of the flags; a flag wins over a setting of the same name.
@@ -198,7 +225,13 @@ fn raise_open_files(limits: &Limits) {
 }
 
 /// What is printed when requests are answered.
-async fn ready(premises: &Premises, parts: &Parts, address: SocketAddr, samples: bool) -> Result<String, Trouble> {
+async fn ready(
+    premises: &Premises,
+    parts: &Parts,
+    address: SocketAddr,
+    samples: bool,
+    next_step: &str,
+) -> Result<String, Trouble> {
     let Premises { place, public_url, clients } = premises;
     let count = parts.registry.file_count().await.or_trouble(|| "cannot count the files".to_owned())?;
     let files = match count {
@@ -218,13 +251,16 @@ async fn ready(premises: &Premises, parts: &Parts, address: SocketAddr, samples:
     if clients.is_empty() {
         text += "  clients       none yet: add an office server with --client URL\n";
     }
-    for (at, client) in clients.iter().enumerate() {
-        let label = if at == 0 { "clients" } else { "" };
-        text += &format!("  {label:<12}  {}  {}\n", client.name, client.discovery);
-    }
-    let flags =
-        if place.folder_is_named { format!("--folder {} ", quoted(&place.folder_shown())) } else { String::new() };
-    text += &format!("  next step     lectern token {flags}{}\n", quoted(&first_file(place, parts).await));
+    let rows: Vec<_> = clients
+        .iter()
+        .enumerate()
+        .map(|(at, client)| {
+            let label = if at == 0 { "clients" } else { "" };
+            vec![format!("  {label:<12}"), client.name.to_string(), client.discovery.to_string()]
+        })
+        .collect();
+    text += &table(&rows);
+    text += &format!("  next step     {next_step} {}\n", quoted(&first_file(place, parts).await));
     Ok(text)
 }
 
@@ -238,11 +274,26 @@ async fn first_file(place: &Place, parts: &Parts) -> String {
         let files = parts.registry.files_in(&root.id, &Page { after: None, limit: 1 }).await.ok()?;
         Some(files.first()?.name.to_string())
     };
-    first.await.unwrap_or_else(|| "FILE".to_owned())
+    // While the folder is being looked at for the first time, what it shows itself.
+    first.await.or_else(|| first_shown(&place.folder)).unwrap_or_else(|| "FILE".to_owned())
+}
+
+/// The first ordinary file of a folder by name.
+fn first_shown(folder: &Path) -> Option<String> {
+    let files = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let files = files.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    files.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| !name.starts_with(['.', '~'])).min()
+}
+
+/// How this program was called: `lectern`, or the path to it where it is not among the commands.
+fn called() -> String {
+    let name =
+        std::env::args_os().next().map(PathBuf::from).filter(|path| path.file_stem() == Some("lectern".as_ref()));
+    name.map_or_else(|| "lectern".to_owned(), |path| path.display().to_string())
 }
 
 /// Text as a shell takes it for one word.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let bare = |c: char| c.is_alphanumeric() || "_-./:=@%+,~".contains(c);
     if !text.is_empty() && text.chars().all(bare) {
         text.to_owned()
@@ -288,6 +339,35 @@ mod tests {
         assert!(make_folder(&place).unwrap());
         assert!(place.folder.join(samples::FIRST_SAMPLE).is_file());
         assert!(!make_folder(&place).unwrap());
+        place.folder = place.folder.join(samples::FIRST_SAMPLE);
+        assert!(make_folder(&place).unwrap_err().to_string().contains("is no folder"));
+    }
+
+    #[test]
+    fn the_next_step_has_the_flags_that_it_needs() {
+        let next_step = |words: &[&str]| {
+            let words = [&["lectern", "serve"], words].concat();
+            match <Cli as clap::Parser>::try_parse_from(words).unwrap().command {
+                Command::Serve(serve) => serve.next_step(),
+                _ => panic!(),
+            }
+        };
+        assert_eq!(next_step(&[]), "lectern token");
+        assert_eq!(
+            next_step(&["my papers", "--state", "records", "--config", "l.toml", "--listen", "127.0.0.1:1"]),
+            "lectern token --folder 'my papers' --config l.toml --state records"
+        );
+    }
+
+    #[test]
+    fn a_file_for_the_next_step_is_found_before_the_folder_was_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(first_shown(folder.path()), None);
+        for name in ["b.odt", "a.odt", ".hidden", "~$a.odt"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("0")).unwrap();
+        assert_eq!(first_shown(folder.path()).as_deref(), Some("a.odt"));
     }
 
     #[tokio::test]
@@ -340,7 +420,10 @@ mod tests {
         let said = running.said.as_str();
         let at = said.split("listening on  ").nth(1).unwrap().lines().next().unwrap();
         assert!(said.contains(&format!("public URL    http://{at}\n")), "{said}");
-        assert!(said.contains("clients       office  https://office.example.org/hosting/discovery\n"), "{said}");
+        assert!(
+            said.contains("clients       office          https://office.example.org/hosting/discovery\n"),
+            "{said}"
+        );
         assert!(said.contains("localhost:9980  http://localhost:9980/hosting/discovery\n"), "{said}");
         assert!(
             said.contains(&format!("next step     lectern token --folder {} report.docx\n", text(folder.path()))),
@@ -349,7 +432,7 @@ mod tests {
 
         let http = HttpDiscovery::new().unwrap();
         assert_eq!(http.fetch(&format!("http://{at}/wopi/x")).await.unwrap(), "wopi /wopi/x");
-        assert_eq!(http.status(&format!("http://{at}/health/ready")).await.unwrap(), 200);
+        assert_eq!(http.status(&format!("http://{at}/health/ready")).await.unwrap().0, 200);
         let printed = program.json(&["token", "report.docx", "--json", "--folder", text(folder.path())]).await;
         assert!(printed["wopi_src"].as_str().unwrap().starts_with(&format!("http://{at}/wopi/files/")), "{printed}");
         assert!(printed["action_urls"]["localhost:9980"]["view"].is_string(), "{printed}");

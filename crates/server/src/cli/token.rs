@@ -356,6 +356,7 @@ mod tests {
             process_id: 1,
             since_ms: 0,
             clients: vec!["office=https://office.example.org".parse().unwrap()],
+            run: String::new(),
         };
         serving.write(&state).unwrap();
         let _lock = ServeLock::take(&state).unwrap();

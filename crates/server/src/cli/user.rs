@@ -10,6 +10,7 @@ use lectern_host::records::{Role, User};
 use serde_json::json;
 
 use super::known::Known;
+use super::serve::quoted;
 use super::{Out, plain, print, print_json, table, time};
 use crate::config::{PERSON_NAME_LENGTH_MAX, RoleName, is_person_name};
 use crate::people;
@@ -140,9 +141,10 @@ impl UserCommand {
                 print(
                     out,
                     &format!(
-                        "added {} as {}; `lectern token FILE --user {0}` makes a token for them\n",
+                        "added {} as {}; `lectern token FILE --user {}` makes a token for them\n",
                         plain(&added.name),
-                        added.role.as_str()
+                        added.role.as_str(),
+                        quoted(&added.name)
                     ),
                 )
             }
