@@ -4,13 +4,18 @@
 //! | the container shows | the registry has | so |
 //! |---|---|---|
 //! | a name and inode | both | nothing, or a new version if the bytes changed |
-//! | an inode under another name | the inode | the file was renamed: same id |
+//! | an inode under another name | the inode | the file was renamed: same id. Two that changed names, too |
+//! | … but its own name has an unknown inode, and the other is that of a backup | | a program saved by renaming: the name keeps the id |
 //! | a name with another inode | the name; its inode is nowhere in this container | saved by replacing: same id, new version |
 //! | an inode that the registry has elsewhere, and that is not there any more | | the file was moved: same id |
 //! | anything else | nothing | a new file |
-//! | nothing | a name | not offered; deleted once a whole scan did not find it, unless somebody holds its lock |
+//! | nothing | a name | not offered; deleted once two whole scans some time apart did not find it, unless somebody holds its lock |
 //!
 //! A file or container with a pending note is left alone: the folder is being made to show it.
+//!
+//! A listing is old when the records are read after it, and older when the last of them is compared. So nothing is
+//! changed for what the folder does not show at that moment, looked at after the record was loaded: then whatever we
+//! ourselves did since the listing either is in the record, or makes the commit fail.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -19,10 +24,11 @@ use wopi::{ContainerId, FileId, FileName, ItemVersion, WopiError};
 use wopi_service::Refusal;
 
 use crate::errors;
-use crate::host::Host;
+use crate::host::{CONTAINER_DEPTH_MAX, Host};
 use crate::locks;
+use crate::naming;
 use crate::ports::{FileCommit, RegistryError, Tree, TreeEntry, TreePath};
-use crate::records::{ContainerRecord, Content, FileRecord, LockState, ModifiedAt, Revision, Timestamp};
+use crate::records::{ContainerRecord, Content, FileRecord, Fingerprint, LockState, ModifiedAt, Revision, Timestamp};
 
 /// How many new files are made known in one transaction.
 const NEW_FILES_BATCH: usize = 1000;
@@ -39,10 +45,63 @@ pub const SCAN_EVERY: Duration = Duration::from_secs(15 * 60);
 /// How long hints are gathered before their containers are looked at.
 const HINT_GATHER: Duration = Duration::from_millis(200);
 
-/// When the folder was scanned last; held while it is.
+/// How long something must have been missing, in whole scans, before it is taken for deleted. Programs save by removing
+/// and renaming, and what is moved from a container not yet scanned to one that was is found by the next scan only.
+const MISSING_FOR_MIN: Duration = Duration::from_secs(20);
+
+/// How soon after a scan that missed something the next one comes, to tell whether it is gone for good.
+const SCAN_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+/// What the scans know of each other.
 #[derive(Debug, Default)]
 pub(crate) struct Scans {
+    /// When the folder was scanned last; held while it is.
     last: tokio::sync::Mutex<Option<Timestamp>>,
+    /// What the last scan did not find, and when it was missed first.
+    missing: std::sync::Mutex<Missing>,
+}
+
+#[derive(Debug, Default)]
+struct Missing {
+    files: HashMap<FileId, Timestamp>,
+    containers: HashMap<ContainerId, Timestamp>,
+}
+
+impl Missing {
+    /// Takes in what a whole scan missed. Returns what was missed long enough, and how much was missed the first time.
+    fn take_in(&mut self, gone: Gone, now: Timestamp) -> (Gone, usize) {
+        let mut first_time = 0;
+        let mut certain = Gone::default();
+        self.files = gone
+            .files
+            .into_iter()
+            .map(|id| {
+                let since = self.files.get(&id).copied().unwrap_or_else(|| {
+                    first_time += 1;
+                    now
+                });
+                if now.since(since) >= MISSING_FOR_MIN {
+                    certain.files.insert(id.clone());
+                }
+                (id, since)
+            })
+            .collect();
+        self.containers = gone
+            .containers
+            .into_iter()
+            .map(|id| {
+                let since = self.containers.get(&id).copied().unwrap_or_else(|| {
+                    first_time += 1;
+                    now
+                });
+                if now.since(since) >= MISSING_FOR_MIN {
+                    certain.containers.insert(id.clone());
+                }
+                (id, since)
+            })
+            .collect();
+        (certain, first_time)
+    }
 }
 
 /// Records that their container does not show.
@@ -57,8 +116,23 @@ pub(crate) struct Gone {
 pub struct ScanSummary {
     /// Containers looked at.
     pub containers: usize,
+    /// Files and containers that were not found, for the first time: the next scan tells.
+    pub missed: usize,
     /// Files that are in the folder no more.
     pub deleted: usize,
+}
+
+/// Whether a file that was seen so is the one that stands there now, perhaps under another name. Where the file system
+/// does not know times of birth an inode number may have been given out again; a rename leaves size and time as they are.
+fn is_same_file(seen: Option<&Fingerprint>, now: &Fingerprint) -> bool {
+    seen.is_some_and(|seen| {
+        seen.same_inode(now) && (now.born_ns.is_some() || (seen.size, seen.modified_ns) == (now.size, now.modified_ns))
+    })
+}
+
+/// Where a record waits, out of the way of another one that has its name now. No tree shows such a name.
+fn aside(id: &str) -> Option<FileName> {
+    FileName::parse(&format!(".moved-{id}")).ok()
 }
 
 impl Host {
@@ -67,9 +141,13 @@ impl Host {
         let Some(tree) = self.ports.tree.as_deref() else { return Ok(Gone::default()) };
         let path = self.container_path(id).await?;
         let entries = tree.list(&path).await.map_err(|e| errors::tree(&format!("listing {path}"), &e))?;
-        let (containers, files): (Vec<TreeEntry>, Vec<TreeEntry>) = entries.into_iter().partition(|e| e.container);
+        let (mut containers, files): (Vec<TreeEntry>, Vec<TreeEntry>) = entries.into_iter().partition(|e| e.container);
+        if path.names().count() + 1 >= CONTAINER_DEPTH_MAX {
+            // No path of ours leads deeper.
+            containers.clear();
+        }
         Ok(Gone {
-            containers: self.reconcile_containers(tree, id, containers).await?,
+            containers: self.reconcile_containers(tree, id, &path, containers).await?,
             files: self.reconcile_files(tree, id, &path, files).await?,
         })
     }
@@ -97,64 +175,136 @@ impl Host {
                 _ => left.push(entry),
             }
         }
+        // Read after the records: what of ours came between the listing and them is either pending or in the folder.
+        let pending = if left.is_empty() { Vec::new() } else { self.pending_inodes().await? };
+        left.retain(|entry| {
+            let ours = pending.iter().any(|inode| inode.same_inode(&entry.fingerprint));
+            if ours {
+                placed.extend(by_name.get(&entry.name).map(|record| &record.id));
+            }
+            !ours
+        });
         // Renamed within the container.
         let mut still_left = Vec::new();
         for entry in left {
             let renamed = records.iter().find(|record| {
                 !placed.contains(&record.id)
                     && record.pending.is_none()
-                    && record.seen.is_some_and(|seen| seen.same_inode(&entry.fingerprint))
+                    && is_same_file(record.seen.as_ref(), &entry.fingerprint)
             });
             match renamed {
-                Some(record) if self.take_place(record, id, &path.join(&entry.name), entry).await? => {
-                    placed.insert(&record.id);
+                Some(record) if !self.is_left_behind(tree, record, id, path, entry)? => {
+                    // Whoever has the name and was renamed, too, makes room: two files may have changed names.
+                    if let Some(holder) = by_name.get(&entry.name)
+                        && !placed.contains(&holder.id)
+                        && entries.iter().any(|other| is_same_file(holder.seen.as_ref(), &other.fingerprint))
+                    {
+                        self.put_aside(holder).await?;
+                    }
+                    if self.take_place(tree, record, id, &path.join(&entry.name), entry).await? {
+                        placed.insert(&record.id);
+                    } else {
+                        still_left.push(entry);
+                    }
                 }
                 _ => still_left.push(entry),
             }
         }
+        // Saved by replacing: names that are known come first, so that nobody else takes their records.
+        let (named, unnamed): (Vec<&TreeEntry>, Vec<&TreeEntry>) = still_left
+            .into_iter()
+            .partition(|entry| by_name.get(&entry.name).is_some_and(|record| !placed.contains(&record.id)));
+        for entry in named {
+            let Some(record) = by_name.get(&entry.name) else { continue };
+            placed.insert(&record.id);
+            skip_gone(self.notice(record, &path.join(&entry.name), entry.fingerprint).await)?;
+        }
         let mut new = Vec::new();
-        for entry in still_left {
-            match by_name.get(&entry.name) {
-                Some(record) if !placed.contains(&record.id) => {
-                    placed.insert(&record.id);
-                    skip_gone(self.notice(record, &path.join(&entry.name), entry.fingerprint).await)?;
-                }
-                _ => {
-                    if !self.moved_here(tree, id, path, entry).await? {
-                        new.push(self.new_record(id, entry).await?);
-                    }
-                }
+        for entry in unnamed {
+            if !self.moved_here(tree, id, path, entry).await? && shows(tree, &path.join(&entry.name), entry)? {
+                new.push(self.new_record(id, entry).await?);
             }
         }
         for batch in new.chunks(NEW_FILES_BATCH) {
             let created = self.ports.registry.create_files(batch).await;
             created.map_err(|e| errors::registry("making new files known", &e))?;
         }
-        let gone = records.iter().filter(|record| record.pending.is_none() && !placed.contains(&record.id));
-        Ok(gone.map(|record| record.id.clone()).collect())
+        let mut gone = BTreeSet::new();
+        for record in records.iter().filter(|record| record.pending.is_none() && !placed.contains(&record.id)) {
+            let path = path.join(&record.name);
+            let there = tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?;
+            if there.is_none_or(|entry| entry.container) {
+                gone.insert(record.id.clone());
+            }
+        }
+        Ok(gone)
+    }
+
+    /// The inodes that we ourselves are about to put under another name, or out of the folder.
+    async fn pending_inodes(&self) -> Result<Vec<Fingerprint>, Refusal> {
+        let pending = self.ports.registry.files_pending().await;
+        let pending = pending.map_err(|e| errors::registry("reading what is pending", &e))?;
+        Ok(pending.into_iter().filter_map(|record| record.seen).collect())
+    }
+
+    /// Whether the entry is what a program left of the record's file when it saved under the same name again: it is
+    /// called like a backup of it, and the name is still there.
+    fn is_left_behind(
+        &self,
+        tree: &dyn Tree,
+        record: &FileRecord,
+        container: &ContainerId,
+        path: &TreePath,
+        entry: &TreeEntry,
+    ) -> Result<bool, Refusal> {
+        if record.container != *container || !naming::is_backup(&entry.name, &record.name) {
+            return Ok(false);
+        }
+        let path = path.join(&record.name);
+        let there = tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?;
+        Ok(there.is_some_and(|there| !there.container && !there.fingerprint.same_inode(&entry.fingerprint)))
+    }
+
+    /// Another program gave the record's name to another file that we know; this one is elsewhere, as its own entry
+    /// will tell.
+    async fn put_aside(&self, record: &FileRecord) -> Result<(), Refusal> {
+        let Some(name) = aside(record.id.as_str()) else { return Ok(()) };
+        let update = self.update(&record.id, Some(record), |now, _| {
+            if now.pending.is_none() && now.name == record.name && now.container == record.container {
+                now.name = name.clone();
+            }
+            Ok(((), None))
+        });
+        skip_gone(update.await.map(drop))
     }
 
     /// The file stands under another name or in another container now. `false` if the registry has that name otherwise.
     async fn take_place(
         &self,
+        tree: &dyn Tree,
         record: &FileRecord,
         container: &ContainerId,
         path: &TreePath,
         entry: &TreeEntry,
     ) -> Result<bool, Refusal> {
         let update = self.update(&record.id, Some(record), |now, _| {
-            if now.pending.is_none() && now.seen.is_some_and(|seen| seen.same_inode(&entry.fingerprint)) {
+            let taken = now.pending.is_none()
+                && is_same_file(now.seen.as_ref(), &entry.fingerprint)
+                && shows(tree, path, entry)?;
+            if taken {
                 now.container = container.clone();
                 now.name = entry.name.clone();
             }
-            Ok(((), None))
+            Ok((taken, None))
         });
         match update.await {
-            Ok((record, ())) => {
-                if record.pending.is_none() && record.seen != Some(entry.fingerprint) {
-                    skip_gone(self.notice(&record, path, entry.fingerprint).await)?;
+            Ok((record, taken)) => {
+                if taken {
+                    tracing::info!(file.id = %record.id, file.path = %path, "another program renamed or moved the file");
+                    if record.seen != Some(entry.fingerprint) {
+                        skip_gone(self.notice(&record, path, entry.fingerprint).await)?;
+                    }
                 }
-                tracing::info!(file.id = %record.id, file.path = %path, "another program renamed or moved the file");
                 Ok(true)
             }
             Err(Refusal { error: WopiError::NameTaken { .. } | WopiError::NotFound, .. }) => Ok(false),
@@ -171,17 +321,24 @@ impl Host {
     ) -> Result<bool, Refusal> {
         let known = self.ports.registry.files_seen_as(&entry.fingerprint).await;
         for record in known.map_err(|e| errors::registry("looking an inode up", &e))? {
-            if record.pending.is_some() || (record.container == *id && record.name == entry.name) {
+            if record.pending.is_some() {
+                // A file that was just saved, and moved since. Left alone until its note is cleared: another record of
+                // the same file would take its id from it.
+                return Ok(true);
+            }
+            if (record.container == *id && record.name == entry.name)
+                || !is_same_file(record.seen.as_ref(), &entry.fingerprint)
+                || self.is_left_behind(tree, &record, id, path, entry)?
+            {
                 continue;
             }
             // A second name of the same inode (a hard link) is a file of its own.
             let still_there = match self.file_path(&record).await {
-                Ok(path) => {
-                    tree.look(&path).ok().flatten().is_some_and(|e| e.fingerprint.same_inode(&entry.fingerprint))
-                }
-                Err(_) => false,
+                Ok(path) => shows(tree, &path, entry)?,
+                Err(Refusal { error: WopiError::NotFound, .. }) => false,
+                Err(refusal) => return Err(refusal),
             };
-            if !still_there && self.take_place(&record, id, &path.join(&entry.name), entry).await? {
+            if !still_there && self.take_place(tree, &record, id, &path.join(&entry.name), entry).await? {
                 return Ok(true);
             }
         }
@@ -217,6 +374,7 @@ impl Host {
         &self,
         tree: &dyn Tree,
         id: &ContainerId,
+        path: &TreePath,
         entries: Vec<TreeEntry>,
     ) -> Result<BTreeSet<ContainerId>, Refusal> {
         let records = self.all_containers(id).await?;
@@ -231,54 +389,82 @@ impl Host {
                 _ => left.push(entry),
             }
         }
+        // The inode under another name, here or elsewhere, if it is not there any more.
+        let mut still_left = Vec::new();
         for entry in left {
-            // The inode under another name, here or elsewhere, if it is not there any more; else the name with another
-            // inode; else new.
-            let known = self.ports.registry.containers_seen_as(&entry.fingerprint).await;
-            let known = known.map_err(|e| errors::registry("looking an inode up", &e))?;
-            let mut found = None;
-            for record in known {
-                let still_there = match self.container_path(&record.id).await {
-                    Ok(path) => {
-                        tree.look(&path).ok().flatten().is_some_and(|e| e.fingerprint.same_inode(&entry.fingerprint))
+            match self.container_that_was(tree, &entry).await? {
+                Some(record) if !placed.contains(&record.id) && shows(tree, &path.join(&entry.name), &entry)? => {
+                    let holder = records.iter().find(|holder| holder.name == entry.name && holder.id != record.id);
+                    if let Some(holder) = holder.filter(|holder| !placed.contains(&holder.id)) {
+                        self.put_container_aside(holder).await?;
                     }
-                    Err(_) => false,
-                };
-                if !still_there && !placed.contains(&record.id) && record.parent.is_some() {
-                    found = Some(record);
-                    break;
-                }
-            }
-            let named = || records.iter().find(|record| record.name == entry.name && !placed.contains(&record.id));
-            match found.or_else(|| named().cloned()) {
-                Some(record) => {
-                    let mut wanted = record.clone();
-                    wanted.parent = Some(id.clone());
-                    wanted.name = entry.name.clone();
-                    wanted.seen = Some(entry.fingerprint);
                     placed.insert(record.id.clone());
-                    self.commit_seen_container(wanted).await?;
-                }
-                None => {
-                    let new = ContainerRecord {
-                        id: crate::ids::new_container_id(&*self.ports.random),
+                    let wanted = ContainerRecord {
                         parent: Some(id.clone()),
                         name: entry.name.clone(),
-                        revision: Revision::default(),
-                        created_at: self.now(),
                         seen: Some(entry.fingerprint),
+                        ..record
                     };
-                    match self.ports.registry.create_container(&new).await {
-                        Ok(_) | Err(RegistryError::NameTaken) => {}
-                        Err(error) => return Err(errors::registry("making a container known", &error)),
-                    }
+                    self.commit_seen_container(wanted).await?;
                 }
+                _ => still_left.push(entry),
+            }
+        }
+        // Else the name with another inode; else new.
+        for entry in still_left {
+            let named = records.iter().find(|record| record.name == entry.name && !placed.contains(&record.id));
+            if let Some(record) = named {
+                placed.insert(record.id.clone());
+                self.commit_seen_container(ContainerRecord { seen: Some(entry.fingerprint), ..record.clone() }).await?;
+                continue;
+            }
+            if !shows(tree, &path.join(&entry.name), &entry)? {
+                continue;
+            }
+            let new = ContainerRecord {
+                id: crate::ids::new_container_id(&*self.ports.random),
+                parent: Some(id.clone()),
+                name: entry.name.clone(),
+                revision: Revision::default(),
+                created_at: self.now(),
+                seen: Some(entry.fingerprint),
+            };
+            match self.ports.registry.create_container(&new).await {
+                Ok(_) | Err(RegistryError::NameTaken) => {}
+                Err(error) => return Err(errors::registry("making a container known", &error)),
             }
         }
         Ok(records.into_iter().map(|record| record.id).filter(|id| !placed.contains(id)).collect())
     }
 
-    async fn commit_seen_container(&self, wanted: ContainerRecord) -> Result<(), Refusal> {
+    /// The container that we know by this inode, if it is not where it was.
+    async fn container_that_was(&self, tree: &dyn Tree, entry: &TreeEntry) -> Result<Option<ContainerRecord>, Refusal> {
+        let known = self.ports.registry.containers_seen_as(&entry.fingerprint).await;
+        for record in known.map_err(|e| errors::registry("looking an inode up", &e))? {
+            let still_there = match self.container_path(&record.id).await {
+                Ok(path) => shows(tree, &path, entry)?,
+                Err(Refusal { error: WopiError::NotFound, .. }) => false,
+                Err(refusal) => return Err(refusal),
+            };
+            if !still_there && record.parent.is_some() {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Another container has this one's name now. Where it went its own entry tells, if it did not go for good.
+    async fn put_container_aside(&self, holder: &ContainerRecord) -> Result<(), Refusal> {
+        let Some(name) = aside(holder.id.as_str()) else { return Ok(()) };
+        let holder = match self.ports.registry.container(&holder.id).await {
+            Ok(now) if now.name == holder.name && now.parent == holder.parent => now,
+            Ok(_) | Err(RegistryError::NotFound) => return Ok(()),
+            Err(error) => return Err(errors::registry("reading a container", &error)),
+        };
+        self.commit_seen_container(ContainerRecord { name, ..holder }).await
+    }
+
+    pub(crate) async fn commit_seen_container(&self, wanted: ContainerRecord) -> Result<(), Refusal> {
         match self.ports.registry.commit_container(&wanted).await {
             // Whoever was faster saw the same folder; the next scan sees what is left.
             Ok(_) | Err(RegistryError::Conflict | RegistryError::NameTaken | RegistryError::NotFound) => Ok(()),
@@ -288,11 +474,12 @@ impl Host {
 
     // ── the whole folder ──
 
-    /// Looks at every container, and marks as deleted what is nowhere to be found.
+    /// Looks at every container, and marks as deleted what was nowhere to be found for a while.
     ///
     /// # Errors
     ///
-    /// If the folder or the registry cannot be read: nothing is taken for deleted then.
+    /// If the folder or the registry cannot be read: nothing is taken for deleted then. A container that cannot be read
+    /// does not keep the others from being looked at.
     pub async fn scan(&self) -> Result<ScanSummary, Refusal> {
         let mut last = self.scans.last.lock().await;
         let summary = self.scan_now().await?;
@@ -305,6 +492,7 @@ impl Host {
         let Some(tree) = self.ports.tree.as_deref() else { return Ok(summary) };
         let root = self.ports.registry.root().await.map_err(|e| errors::registry("reading the root", &e))?;
         let mut gone = Gone::default();
+        let mut unreadable = None;
         let mut queue = vec![root.id];
         let mut seen = HashSet::new();
         while let Some(id) = queue.pop() {
@@ -313,9 +501,14 @@ impl Host {
             }
             let here = match self.reconcile(&id).await {
                 Ok(here) => here,
+                Err(refusal) if summary.containers == 0 => return Err(refusal),
                 // Removed while we were on the way to it.
-                Err(Refusal { error: WopiError::NotFound, .. }) if summary.containers > 0 => continue,
-                Err(refusal) => return Err(refusal),
+                Err(Refusal { error: WopiError::NotFound, .. }) => continue,
+                Err(refusal) => {
+                    tracing::warn!(container.id = %id, "a container cannot be scanned: {refusal}");
+                    unreadable.get_or_insert(refusal);
+                    continue;
+                }
             };
             summary.containers += 1;
             let children = self.all_containers(&id).await?;
@@ -324,10 +517,19 @@ impl Host {
             gone.containers.extend(here.containers);
             tokio::task::yield_now().await;
         }
-        for id in &gone.files {
+        if let Some(refusal) = unreadable {
+            // What is missing elsewhere may have been moved to where we cannot look.
+            return Err(refusal);
+        }
+        let (certain, missed) = {
+            let mut missing = self.scans.missing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            missing.take_in(gone, self.now())
+        };
+        summary.missed = missed;
+        for id in &certain.files {
             summary.deleted += usize::from(self.forget_file(tree, id).await?);
         }
-        for id in gone.containers {
+        for id in certain.containers {
             summary.deleted += self.forget_container(tree, id).await?;
         }
         Ok(summary)
@@ -340,10 +542,11 @@ impl Host {
             Err(Refusal { error: WopiError::NotFound, .. }) => return Ok(false),
             Err(refusal) => return Err(refusal),
         };
-        let path = self.file_path(&record).await;
-        let there = match &path {
-            Ok(path) => tree.look(path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?.is_some(),
-            Err(_) => false,
+        let there = match self.file_path(&record).await {
+            Ok(path) => tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?.is_some(),
+            Err(Refusal { error: WopiError::NotFound, .. }) => false,
+            // That we cannot tell is no reason to believe the worst.
+            Err(refusal) => return Err(refusal),
         };
         if there || record.pending.is_some() || locks::live(&record.lock, self.now()).is_some() {
             return Ok(false);
@@ -361,10 +564,11 @@ impl Host {
     }
 
     /// Forgets a container that is not there any more, with all that was in it.
-    async fn forget_container(&self, tree: &dyn Tree, id: ContainerId) -> Result<usize, Refusal> {
+    pub(crate) async fn forget_container(&self, tree: &dyn Tree, id: ContainerId) -> Result<usize, Refusal> {
         let there = match self.container_path(&id).await {
             Ok(path) => tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?.is_some(),
-            Err(_) => return Ok(0),
+            Err(Refusal { error: WopiError::NotFound, .. }) => return Ok(0),
+            Err(refusal) => return Err(refusal),
         };
         if there {
             return Ok(0);
@@ -416,18 +620,35 @@ impl Host {
         }
     }
 
+    /// Scans now; `false` if that was just done.
+    pub(crate) async fn scan_unless_just_done(&self) -> bool {
+        let mut last = self.scans.last.lock().await;
+        if last.is_some_and(|at| self.now().since(at) < SCAN_ON_DEMAND_EVERY) {
+            return false;
+        }
+        *last = Some(self.now());
+        if let Err(refusal) = self.scan_now().await {
+            tracing::error!("scanning the folder: {refusal}");
+        }
+        true
+    }
+
     /// Scans at once, then whenever it is time, and follows hints in between. Until the future is dropped.
     pub async fn keep_scanned(&self) {
         let Some(tree) = self.ports.tree.as_deref() else { return };
         let mut hints = tree.hints();
         loop {
-            match self.scan().await {
+            let next = match self.scan().await {
                 Ok(summary) => {
-                    tracing::debug!(containers = summary.containers, deleted = summary.deleted, "scanned the folder");
+                    tracing::debug!(?summary, "scanned the folder");
+                    if summary.missed > 0 { SCAN_AGAIN_AFTER } else { SCAN_EVERY }
                 }
-                Err(refusal) => tracing::error!("scanning the folder: {refusal}"),
-            }
-            let next_scan = tokio::time::sleep(SCAN_EVERY);
+                Err(refusal) => {
+                    tracing::error!("scanning the folder: {refusal}");
+                    SCAN_EVERY
+                }
+            };
+            let next_scan = tokio::time::sleep(next);
             tokio::pin!(next_scan);
             loop {
                 let hint = async {
@@ -506,6 +727,12 @@ impl Host {
         let found = found.map_err(|e| errors::registry(&format!("finding the file {path}"), &e))?;
         self.current(&found).await
     }
+}
+
+/// Whether what was listed there stands there now.
+fn shows(tree: &dyn Tree, path: &TreePath, entry: &TreeEntry) -> Result<bool, Refusal> {
+    let now = tree.look(path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?;
+    Ok(now.is_some_and(|now| now.container == entry.container && now.fingerprint.same_inode(&entry.fingerprint)))
 }
 
 /// A file that vanished while the folder was being read is the next scan's business.
