@@ -6,8 +6,8 @@
 //! | footer | the id of the key, readable |
 //! | implicit assertion | what the token is for; not sent, so that a token of another file simply does not open |
 //!
-//! Opening one costs a few microseconds and is done for every request. No decision is cached: a token that was good is
-//! opened again, and the registry is asked again.
+//! No decision is cached: what a token says is remembered for a while ([`crate::opened`]), but for every request its
+//! expiry and the key file are looked at again, and the host asks the registry again.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,6 +24,7 @@ use pasetors::version4::{LocalToken, V4};
 use serde::{Deserialize, Serialize};
 
 use crate::key_file::{self, KeyFileError, KeySet, Stamp};
+use crate::opened::Opened;
 
 /// How long an access token is good. Long enough for a working day, so that nobody loses an edit to it.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60 * 60);
@@ -44,6 +45,7 @@ pub struct TokenKeys {
     path: PathBuf,
     loaded: RwLock<Loaded>,
     looked_at_ms: AtomicI64,
+    opened: Opened,
 }
 
 struct Loaded {
@@ -71,6 +73,7 @@ impl TokenKeys {
             path: path.to_owned(),
             loaded: RwLock::new(Loaded { keys: Arc::new(keys), stamp }),
             looked_at_ms: AtomicI64::new(now.0),
+            opened: Opened::default(),
         })
     }
 
@@ -154,18 +157,35 @@ impl Tokens for TokenKeys {
         if token.len() > TOKEN_LENGTH_MAX {
             return Err(TokenError::NotOurs);
         }
-        let token = UntrustedToken::<Local, V4>::try_from(token).map_err(|_| TokenError::NotOurs)?;
-        let key_id = std::str::from_utf8(token.untrusted_footer()).map_err(|_| TokenError::NotOurs)?;
         let mut keys = self.keys_at(now);
+        let claims = match self.opened.recall(&keys, token, resource) {
+            Some(claims) => claims,
+            None => self.open_anew(&mut keys, token, resource)?,
+        };
+        if now < claims.expires_at { Ok(claims) } else { Err(TokenError::Expired) }
+    }
+}
+
+impl TokenKeys {
+    /// What a token says that is not remembered. `keys` are read anew if its key is unknown.
+    fn open_anew(
+        &self,
+        keys: &mut Arc<KeySet>,
+        text: &str,
+        resource: &TokenResource,
+    ) -> Result<TokenClaims, TokenError> {
+        let token = UntrustedToken::<Local, V4>::try_from(text).map_err(|_| TokenError::NotOurs)?;
+        let key_id = std::str::from_utf8(token.untrusted_footer()).map_err(|_| TokenError::NotOurs)?;
         if keys.find(key_id).is_none() {
-            keys = self.keys_now();
+            *keys = self.keys_now();
         }
         let key = keys.find(key_id).ok_or(TokenError::NotOurs)?;
         let opened = LocalToken::decrypt(&key.secret, &token, None, Some(assertion(resource).as_bytes()))
             .map_err(|_| TokenError::NotOurs)?;
         let sealed: Sealed<'_> = serde_json::from_str(opened.payload()).map_err(|_| TokenError::NotOurs)?;
         let claims = sealed.claims().ok_or(TokenError::NotOurs)?;
-        if now < claims.expires_at { Ok(claims) } else { Err(TokenError::Expired) }
+        self.opened.remember(keys, text, resource, &claims);
+        Ok(claims)
     }
 }
 

@@ -8,10 +8,12 @@
 //! |---|---|
 //! | [`access_token`] | [`TokenKeys`]: seals and opens access tokens |
 //! | [`key_file`] | the file of the keys: made on first start, rotated, read again when it changed |
+//! | [`opened`] | tokens that were opened lately |
 //! | [`password`] | Argon2id, on blocking threads, a few at a time |
 
 pub mod access_token;
 pub mod key_file;
+pub mod opened;
 pub mod password;
 #[cfg(test)]
 mod testing;

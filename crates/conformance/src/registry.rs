@@ -109,6 +109,7 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             a_revoked_session_stays_revoked_since_the_first_time,
             sessions_that_ran_out_are_forgotten,
             a_session_comes_with_its_user,
+            a_visit_is_what_its_parts_are_now,
         }
     }
 }

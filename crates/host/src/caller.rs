@@ -1,16 +1,18 @@
 //! Somebody who was let in, for one target, and the record he was let in to.
 
+use std::sync::Arc;
+
 use wopi::WopiError;
 use wopi_service::Refusal;
 
 use crate::access::Rights;
-use crate::ports::TokenClaims;
+use crate::ports::{Located, TokenClaims};
 use crate::records::{ContainerRecord, FileRecord, User};
 
 /// What a caller was let in to. The record is as fresh as the gate; it spares the first load.
 #[derive(Clone, Debug)]
 pub(crate) enum Admission {
-    File(Box<FileRecord>),
+    File(Located),
     Container(ContainerRecord),
     Elsewhere,
 }
@@ -18,7 +20,7 @@ pub(crate) enum Admission {
 /// Somebody who was let in.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    pub(crate) user: User,
+    pub(crate) user: Arc<User>,
     pub(crate) claims: TokenClaims,
     pub(crate) rights: Rights,
     pub(crate) admission: Admission,
@@ -31,8 +33,13 @@ impl Caller {
     }
 
     pub(crate) fn file(&self) -> Result<&FileRecord, Refusal> {
+        Ok(&self.located()?.record)
+    }
+
+    /// The file, and where it lay when the caller was let in.
+    pub(crate) fn located(&self) -> Result<&Located, Refusal> {
         match &self.admission {
-            Admission::File(record) => Ok(record),
+            Admission::File(located) => Ok(located),
             Admission::Container(_) | Admission::Elsewhere => Err(WopiError::NotFound.into()),
         }
     }

@@ -1,6 +1,8 @@
 //! What can be done to a file: one method per operation, all of them load, decide, commit.
 
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,11 +38,18 @@ impl Host {
 
     /// CheckFileInfo, without the `Supports…` flags, which the service computes.
     pub(crate) async fn check_file_info(&self, by: &Caller) -> Result<CheckFileInfo, Refusal> {
-        let record = self.current(by.file()?).await?;
-        let record = self.hashed(record).await?;
+        let mut record = self.current_of(by).await?;
+        if record.content.sha256.is_none() {
+            record = Cow::Owned(Box::pin(self.hashed(record.into_owned())).await?);
+        }
         let may_edit = by.rights.may_edit();
-        let container = self.ports.registry.container(&record.container).await;
-        let container = container.map_err(|e| errors::registry("reading the container", &e))?;
+        let container = match by.located()?.containers.first() {
+            Some(container) if container.id == record.container => Arc::clone(container),
+            _ => {
+                let moved_to = self.ports.registry.container(&record.container).await;
+                Arc::new(moved_to.map_err(|e| errors::registry("reading the container", &e))?)
+            }
+        };
         let links = &self.links;
         let file_url = self.settings.file_url.then(|| {
             links.file_url(&record.id, &self.derived_token(&by.claims, &TokenResource::FileUrl(record.id.clone())))
@@ -82,7 +91,7 @@ impl Host {
         size_max: u64,
         range: Option<ByteRange>,
     ) -> Result<FileBytes, Refusal> {
-        let record = self.current(by.file()?).await?;
+        let record = self.current_of(by).await?.into_owned();
         let part = |record: &FileRecord| -> Result<Range<u64>, Refusal> {
             let size = record.content.size;
             if size > size_max {
@@ -131,7 +140,7 @@ impl Host {
     /// Lock.
     pub(crate) async fn lock(&self, by: &Caller, wanted: LockId) -> Result<ItemVersion, Refusal> {
         // Whoever opens the file for editing has to be told the version that is true now.
-        let record = self.current(by.file()?).await?;
+        let record = self.current_of(by).await?;
         let holder = Self::holder(by);
         self.relock(by, &record, |held, now| locks::lock(held, wanted.clone(), holder.clone(), now)).await
     }

@@ -20,7 +20,7 @@ use crate::access::Rights;
 use crate::caller::{Admission, Caller};
 use crate::errors;
 use crate::host::Host;
-use crate::ports::{RegistryError, TokenClaims, TokenError, TokenResource};
+use crate::ports::{Located, RegistryError, TokenClaims, TokenError, TokenResource, Visit};
 
 /// Operations on files that are always offered.
 const FILES: &[Kind] = &[
@@ -113,14 +113,19 @@ fn resource(target: &Target) -> TokenResource {
 }
 
 impl Host {
-    /// Who shows this token, and what he may do, apart from what he wants.
-    async fn recognize(&self, opened: Result<TokenClaims, TokenError>) -> Result<Caller, Refusal> {
+    /// Who shows this token, and what he may do, apart from what he wants; and the file he wants, if there is one: read
+    /// at once, because looking whether the registry changed costs more than what is read.
+    async fn recognize(
+        &self,
+        opened: Result<TokenClaims, TokenError>,
+        file: Option<&FileId>,
+    ) -> Result<(Caller, Option<Located>), Refusal> {
         let unauthorized = |why: TokenError| Refusal::new(WopiError::Unauthorized { challenge: None }, why.to_string());
         let claims = opened.map_err(unauthorized)?;
-        let (session, user) = match self.ports.registry.session_and_user(&claims.session).await {
-            Ok(found) => found,
+        let Visit { session, user, file } = match self.ports.registry.visit(&claims.session, file).await {
+            Ok(visit) => visit,
             Err(RegistryError::NotFound) => return Err(unauthorized(TokenError::Revoked)),
-            Err(error) => return Err(errors::registry("reading the session", &error)),
+            Err(error) => return Err(errors::registry("reading the session and the file", &error)),
         };
         if session.revoked_at.is_some() || session.expires_at <= self.now() || session.user != claims.user {
             return Err(unauthorized(TokenError::Revoked));
@@ -129,14 +134,23 @@ impl Host {
             return Err(unauthorized(TokenError::UserGone));
         };
         let rights = Rights::of(&user, &claims);
-        Ok(Caller { user, claims, rights, admission: Admission::Elsewhere })
+        Ok((Caller { user, claims, rights, admission: Admission::Elsewhere }, file))
+    }
+
+    /// The file, if it is there and not deleted.
+    fn admitted(found: Option<Located>) -> Result<Admission, Refusal> {
+        match found {
+            Some(located) if located.record.deleted_at.is_none() => Ok(Admission::File(located)),
+            Some(_) => Err(Refusal::new(WopiError::NotFound, "the file was deleted")),
+            None => Err(errors::registry("reading the file", &RegistryError::NotFound)),
+        }
     }
 
     /// The bytes behind a `FileUrl`: the token in it is all there is, and it is good for nothing else.
     pub async fn file_by_url(&self, id: &FileId, token: &str, range: Option<ByteRange>) -> Result<FileBytes, Refusal> {
         let opened = self.ports.tokens.open(token, &TokenResource::FileUrl(id.clone()), self.now());
-        let mut caller = self.recognize(opened).await?;
-        caller.admission = Admission::File(Box::new(self.file(id).await?));
+        let (mut caller, found) = self.recognize(opened, Some(id)).await?;
+        caller.admission = Self::admitted(found)?;
         self.get_file(&caller, u64::MAX, range).await
     }
 
@@ -205,14 +219,18 @@ impl WopiHost for Front {
 
     async fn authenticate(&self, credential: Credential, target: &Target, kind: Kind) -> Answer<Caller> {
         let host = &self.host;
-        let mut caller = host.recognize(credential.0).await.map_err(|mut refusal| {
+        let file = match target {
+            Target::File(id) => Some(id),
+            Target::Container(_) | Target::Folder(_) | Target::Ecosystem | Target::Bootstrapper => None,
+        };
+        let (mut caller, found) = host.recognize(credential.0, file).await.map_err(|mut refusal| {
             if let (Target::Bootstrapper, WopiError::Unauthorized { challenge }) = (target, &mut refusal.error) {
                 *challenge = Some(host.challenge());
             }
             refusal
         })?;
         caller.admission = match target {
-            Target::File(id) => Admission::File(Box::new(host.file(id).await?)),
+            Target::File(_) => Host::admitted(found)?,
             Target::Container(id) | Target::Folder(id) => {
                 let record = host.ports.registry.container(id).await;
                 Admission::Container(record.map_err(|e| errors::registry("reading the container", &e))?)

@@ -220,9 +220,9 @@ impl Host {
 
     /// Load, decide, commit; again if somebody else was faster, at most [`COMMIT_ATTEMPTS_MAX`] times.
     ///
-    /// `first` is a record that was read already, to spare the first load. `decide` changes the record into what it
-    /// shall be and may return the version that goes into the history. **It may run more than once, so it must have no
-    /// effect outside the record.** A record it leaves as it was is not committed.
+    /// `first` is a record that was read already, to spare the first load; nobody is refused by it alone. `decide` changes
+    /// the record into what it shall be and may return the version that goes into the history. **It may run more than
+    /// once, so it must have no effect outside the record.** A record it leaves as it was is not committed.
     pub(crate) async fn update<T: Send>(
         &self,
         id: &FileId,
@@ -232,12 +232,17 @@ impl Host {
         let mut first = first.cloned();
         let mut lane = None;
         for attempt in 0..COMMIT_ATTEMPTS_MAX {
-            let read = match first.take() {
-                Some(record) => record,
-                None => self.file(id).await?,
+            let (read, read_before) = match first.take() {
+                Some(record) => (record, true),
+                None => (self.file(id).await?, false),
             };
             let mut record = read.clone();
-            let (told, replaced) = decide(&mut record, self.now())?;
+            let (told, replaced) = match decide(&mut record, self.now()) {
+                Ok(decided) => decided,
+                // The bytes of a save may have come for minutes since that was read: now it is read anew.
+                Err(_) if read_before => continue,
+                Err(refusal) => return Err(refusal),
+            };
             if record == read && replaced.is_none() {
                 return Ok((record, told));
             }

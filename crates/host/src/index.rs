@@ -4,9 +4,9 @@
 //! | the container shows | the registry has | so |
 //! |---|---|---|
 //! | a name and inode | both | nothing, or a new version if the bytes changed |
-//! | an inode under another name | the inode | the file was renamed: same id. Two that changed names, too |
-//! | … but its own name has an unknown inode, and the other is that of a backup | | a program saved by renaming: the name keeps the id |
-//! | a name with another inode | the name; its inode is nowhere in this container | saved by replacing: same id, new version |
+//! | an inode under another name | the inode, and its name is free, or is that of another file it knows | renamed, perhaps in a row or in a round: same id |
+//! | the same, but under the old name stands an unknown inode, or the other name is that of a backup | | saved by renaming: see the next row |
+//! | a name with another inode | the name | saved by replacing: same id, new version |
 //! | an inode that the registry has elsewhere, and that is not there any more | | the file was moved: same id |
 //! | anything else | nothing | a new file |
 //! | nothing | a name | not offered; deleted once two whole scans some time apart did not find it, unless somebody holds its lock |
@@ -17,21 +17,20 @@
 //! changed for what the folder does not show at that moment, looked at after the record was loaded: then whatever we
 //! ourselves did since the listing either is in the record, or makes the commit fail.
 
+mod containers;
+mod files;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use wopi::{ContainerId, FileId, FileName, ItemVersion, WopiError};
+use wopi::{ContainerId, FileId, FileName, WopiError};
 use wopi_service::Refusal;
 
 use crate::errors;
 use crate::host::{CONTAINER_DEPTH_MAX, Host};
 use crate::locks;
-use crate::naming;
 use crate::ports::{FileCommit, RegistryError, Tree, TreeEntry, TreePath};
-use crate::records::{ContainerRecord, Content, FileRecord, Fingerprint, LockState, ModifiedAt, Revision, Timestamp};
-
-/// How many new files are made known in one transaction.
-const NEW_FILES_BATCH: usize = 1000;
+use crate::records::{ContainerRecord, FileRecord, Timestamp};
 
 /// How often a request may ask for a whole scan because its file is not where it was.
 const SCAN_ON_DEMAND_EVERY: Duration = Duration::from_secs(10);
@@ -52,6 +51,9 @@ const MISSING_FOR_MIN: Duration = Duration::from_secs(20);
 /// How soon after a scan that missed something the next one comes, to tell whether it is gone for good.
 const SCAN_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
+/// How often the folder is scanned for one container that a save needs, and that cannot be put back.
+const SOUGHT_EVERY: Duration = Duration::from_secs(60);
+
 /// What the scans know of each other.
 #[derive(Debug, Default)]
 pub(crate) struct Scans {
@@ -59,6 +61,8 @@ pub(crate) struct Scans {
     last: tokio::sync::Mutex<Option<Timestamp>>,
     /// What the last scan did not find, and when it was missed first.
     missing: std::sync::Mutex<Missing>,
+    /// The container that a save needed last, and when the folder was scanned for it.
+    sought: std::sync::Mutex<Option<(ContainerId, Timestamp)>>,
 }
 
 #[derive(Debug, Default)]
@@ -122,14 +126,6 @@ pub struct ScanSummary {
     pub deleted: usize,
 }
 
-/// Whether a file that was seen so is the one that stands there now, perhaps under another name. Where the file system
-/// does not know times of birth an inode number may have been given out again; a rename leaves size and time as they are.
-fn is_same_file(seen: Option<&Fingerprint>, now: &Fingerprint) -> bool {
-    seen.is_some_and(|seen| {
-        seen.same_inode(now) && (now.born_ns.is_some() || (seen.size, seen.modified_ns) == (now.size, now.modified_ns))
-    })
-}
-
 /// Where a record waits, out of the way of another one that has its name now. No tree shows such a name.
 fn aside(id: &str) -> Option<FileName> {
     FileName::parse(&format!(".moved-{id}")).ok()
@@ -150,326 +146,6 @@ impl Host {
             containers: self.reconcile_containers(tree, id, &path, containers).await?,
             files: self.reconcile_files(tree, id, &path, files).await?,
         })
-    }
-
-    async fn reconcile_files(
-        &self,
-        tree: &dyn Tree,
-        id: &ContainerId,
-        path: &TreePath,
-        entries: Vec<TreeEntry>,
-    ) -> Result<BTreeSet<FileId>, Refusal> {
-        let records = self.all_files(id).await?;
-        let by_name: HashMap<&FileName, &FileRecord> = records.iter().map(|record| (&record.name, record)).collect();
-        let mut placed: HashSet<&FileId> = HashSet::new();
-        let mut left = Vec::new();
-        for entry in &entries {
-            match by_name.get(&entry.name) {
-                Some(record) if record.pending.is_some() || record.seen == Some(entry.fingerprint) => {
-                    placed.insert(&record.id);
-                }
-                Some(record) if record.seen.is_some_and(|seen| seen.same_inode(&entry.fingerprint)) => {
-                    placed.insert(&record.id);
-                    skip_gone(self.notice(record, &path.join(&entry.name), entry.fingerprint).await)?;
-                }
-                _ => left.push(entry),
-            }
-        }
-        // Read after the records: what of ours came between the listing and them is either pending or in the folder.
-        let pending = if left.is_empty() { Vec::new() } else { self.pending_inodes().await? };
-        left.retain(|entry| {
-            let ours = pending.iter().any(|inode| inode.same_inode(&entry.fingerprint));
-            if ours {
-                placed.extend(by_name.get(&entry.name).map(|record| &record.id));
-            }
-            !ours
-        });
-        // Renamed within the container.
-        let mut still_left = Vec::new();
-        for entry in left {
-            let renamed = records.iter().find(|record| {
-                !placed.contains(&record.id)
-                    && record.pending.is_none()
-                    && is_same_file(record.seen.as_ref(), &entry.fingerprint)
-            });
-            match renamed {
-                Some(record) if !self.is_left_behind(tree, record, id, path, entry)? => {
-                    // Whoever has the name and was renamed, too, makes room: two files may have changed names.
-                    if let Some(holder) = by_name.get(&entry.name)
-                        && !placed.contains(&holder.id)
-                        && entries.iter().any(|other| is_same_file(holder.seen.as_ref(), &other.fingerprint))
-                    {
-                        self.put_aside(holder).await?;
-                    }
-                    if self.take_place(tree, record, id, &path.join(&entry.name), entry).await? {
-                        placed.insert(&record.id);
-                    } else {
-                        still_left.push(entry);
-                    }
-                }
-                _ => still_left.push(entry),
-            }
-        }
-        // Saved by replacing: names that are known come first, so that nobody else takes their records.
-        let (named, unnamed): (Vec<&TreeEntry>, Vec<&TreeEntry>) = still_left
-            .into_iter()
-            .partition(|entry| by_name.get(&entry.name).is_some_and(|record| !placed.contains(&record.id)));
-        for entry in named {
-            let Some(record) = by_name.get(&entry.name) else { continue };
-            placed.insert(&record.id);
-            skip_gone(self.notice(record, &path.join(&entry.name), entry.fingerprint).await)?;
-        }
-        let mut new = Vec::new();
-        for entry in unnamed {
-            if !self.moved_here(tree, id, path, entry).await? && shows(tree, &path.join(&entry.name), entry)? {
-                new.push(self.new_record(id, entry).await?);
-            }
-        }
-        for batch in new.chunks(NEW_FILES_BATCH) {
-            let created = self.ports.registry.create_files(batch).await;
-            created.map_err(|e| errors::registry("making new files known", &e))?;
-        }
-        let mut gone = BTreeSet::new();
-        for record in records.iter().filter(|record| record.pending.is_none() && !placed.contains(&record.id)) {
-            let path = path.join(&record.name);
-            let there = tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?;
-            if there.is_none_or(|entry| entry.container) {
-                gone.insert(record.id.clone());
-            }
-        }
-        Ok(gone)
-    }
-
-    /// The inodes that we ourselves are about to put under another name, or out of the folder.
-    async fn pending_inodes(&self) -> Result<Vec<Fingerprint>, Refusal> {
-        let pending = self.ports.registry.files_pending().await;
-        let pending = pending.map_err(|e| errors::registry("reading what is pending", &e))?;
-        Ok(pending.into_iter().filter_map(|record| record.seen).collect())
-    }
-
-    /// Whether the entry is what a program left of the record's file when it saved under the same name again: it is
-    /// called like a backup of it, and the name is still there.
-    fn is_left_behind(
-        &self,
-        tree: &dyn Tree,
-        record: &FileRecord,
-        container: &ContainerId,
-        path: &TreePath,
-        entry: &TreeEntry,
-    ) -> Result<bool, Refusal> {
-        if record.container != *container || !naming::is_backup(&entry.name, &record.name) {
-            return Ok(false);
-        }
-        let path = path.join(&record.name);
-        let there = tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?;
-        Ok(there.is_some_and(|there| !there.container && !there.fingerprint.same_inode(&entry.fingerprint)))
-    }
-
-    /// Another program gave the record's name to another file that we know; this one is elsewhere, as its own entry
-    /// will tell.
-    async fn put_aside(&self, record: &FileRecord) -> Result<(), Refusal> {
-        let Some(name) = aside(record.id.as_str()) else { return Ok(()) };
-        let update = self.update(&record.id, Some(record), |now, _| {
-            if now.pending.is_none() && now.name == record.name && now.container == record.container {
-                now.name = name.clone();
-            }
-            Ok(((), None))
-        });
-        skip_gone(update.await.map(drop))
-    }
-
-    /// The file stands under another name or in another container now. `false` if the registry has that name otherwise.
-    async fn take_place(
-        &self,
-        tree: &dyn Tree,
-        record: &FileRecord,
-        container: &ContainerId,
-        path: &TreePath,
-        entry: &TreeEntry,
-    ) -> Result<bool, Refusal> {
-        let update = self.update(&record.id, Some(record), |now, _| {
-            let taken = now.pending.is_none()
-                && is_same_file(now.seen.as_ref(), &entry.fingerprint)
-                && shows(tree, path, entry)?;
-            if taken {
-                now.container = container.clone();
-                now.name = entry.name.clone();
-            }
-            Ok((taken, None))
-        });
-        match update.await {
-            Ok((record, taken)) => {
-                if taken {
-                    tracing::info!(file.id = %record.id, file.path = %path, "another program renamed or moved the file");
-                    if record.seen != Some(entry.fingerprint) {
-                        skip_gone(self.notice(&record, path, entry.fingerprint).await)?;
-                    }
-                }
-                Ok(true)
-            }
-            Err(Refusal { error: WopiError::NameTaken { .. } | WopiError::NotFound, .. }) => Ok(false),
-            Err(refusal) => Err(refusal),
-        }
-    }
-
-    async fn moved_here(
-        &self,
-        tree: &dyn Tree,
-        id: &ContainerId,
-        path: &TreePath,
-        entry: &TreeEntry,
-    ) -> Result<bool, Refusal> {
-        let known = self.ports.registry.files_seen_as(&entry.fingerprint).await;
-        for record in known.map_err(|e| errors::registry("looking an inode up", &e))? {
-            if record.pending.is_some() {
-                // A file that was just saved, and moved since. Left alone until its note is cleared: another record of
-                // the same file would take its id from it.
-                return Ok(true);
-            }
-            if (record.container == *id && record.name == entry.name)
-                || !is_same_file(record.seen.as_ref(), &entry.fingerprint)
-                || self.is_left_behind(tree, &record, id, path, entry)?
-            {
-                continue;
-            }
-            // A second name of the same inode (a hard link) is a file of its own.
-            let still_there = match self.file_path(&record).await {
-                Ok(path) => shows(tree, &path, entry)?,
-                Err(Refusal { error: WopiError::NotFound, .. }) => false,
-                Err(refusal) => return Err(refusal),
-            };
-            if !still_there && self.take_place(tree, &record, id, &path.join(&entry.name), entry).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    async fn new_record(&self, container: &ContainerId, entry: &TreeEntry) -> Result<FileRecord, Refusal> {
-        Ok(FileRecord {
-            id: crate::ids::new_file_id(&*self.ports.random),
-            container: container.clone(),
-            name: entry.name.clone(),
-            revision: Revision::default(),
-            owner: crate::people::folder_owner(),
-            created_at: self.now(),
-            version: ItemVersion(1),
-            content: Content {
-                id: self.new_content_id(),
-                size: entry.fingerprint.size,
-                sha256: None,
-                modified_at: ModifiedAt(entry.fingerprint.modified_ns / 100),
-                saved_by: None,
-                editors: Vec::new(),
-                autosave: false,
-            },
-            lock: LockState::Free,
-            seen: Some(entry.fingerprint),
-            pending: None,
-            deleted_at: None,
-        })
-    }
-
-    async fn reconcile_containers(
-        &self,
-        tree: &dyn Tree,
-        id: &ContainerId,
-        path: &TreePath,
-        entries: Vec<TreeEntry>,
-    ) -> Result<BTreeSet<ContainerId>, Refusal> {
-        let records = self.all_containers(id).await?;
-        let mut placed: HashSet<ContainerId> = HashSet::new();
-        let mut left = Vec::new();
-        for entry in entries {
-            let same = records.iter().find(|record| record.name == entry.name);
-            match same {
-                Some(record) if record.seen.is_some_and(|seen| seen.same_inode(&entry.fingerprint)) => {
-                    placed.insert(record.id.clone());
-                }
-                _ => left.push(entry),
-            }
-        }
-        // The inode under another name, here or elsewhere, if it is not there any more.
-        let mut still_left = Vec::new();
-        for entry in left {
-            match self.container_that_was(tree, &entry).await? {
-                Some(record) if !placed.contains(&record.id) && shows(tree, &path.join(&entry.name), &entry)? => {
-                    let holder = records.iter().find(|holder| holder.name == entry.name && holder.id != record.id);
-                    if let Some(holder) = holder.filter(|holder| !placed.contains(&holder.id)) {
-                        self.put_container_aside(holder).await?;
-                    }
-                    placed.insert(record.id.clone());
-                    let wanted = ContainerRecord {
-                        parent: Some(id.clone()),
-                        name: entry.name.clone(),
-                        seen: Some(entry.fingerprint),
-                        ..record
-                    };
-                    self.commit_seen_container(wanted).await?;
-                }
-                _ => still_left.push(entry),
-            }
-        }
-        // Else the name with another inode; else new.
-        for entry in still_left {
-            let named = records.iter().find(|record| record.name == entry.name && !placed.contains(&record.id));
-            if let Some(record) = named {
-                placed.insert(record.id.clone());
-                self.commit_seen_container(ContainerRecord { seen: Some(entry.fingerprint), ..record.clone() }).await?;
-                continue;
-            }
-            if !shows(tree, &path.join(&entry.name), &entry)? {
-                continue;
-            }
-            let new = ContainerRecord {
-                id: crate::ids::new_container_id(&*self.ports.random),
-                parent: Some(id.clone()),
-                name: entry.name.clone(),
-                revision: Revision::default(),
-                created_at: self.now(),
-                seen: Some(entry.fingerprint),
-            };
-            match self.ports.registry.create_container(&new).await {
-                Ok(_) | Err(RegistryError::NameTaken) => {}
-                Err(error) => return Err(errors::registry("making a container known", &error)),
-            }
-        }
-        Ok(records.into_iter().map(|record| record.id).filter(|id| !placed.contains(id)).collect())
-    }
-
-    /// The container that we know by this inode, if it is not where it was.
-    async fn container_that_was(&self, tree: &dyn Tree, entry: &TreeEntry) -> Result<Option<ContainerRecord>, Refusal> {
-        let known = self.ports.registry.containers_seen_as(&entry.fingerprint).await;
-        for record in known.map_err(|e| errors::registry("looking an inode up", &e))? {
-            let still_there = match self.container_path(&record.id).await {
-                Ok(path) => shows(tree, &path, entry)?,
-                Err(Refusal { error: WopiError::NotFound, .. }) => false,
-                Err(refusal) => return Err(refusal),
-            };
-            if !still_there && record.parent.is_some() {
-                return Ok(Some(record));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Another container has this one's name now. Where it went its own entry tells, if it did not go for good.
-    async fn put_container_aside(&self, holder: &ContainerRecord) -> Result<(), Refusal> {
-        let Some(name) = aside(holder.id.as_str()) else { return Ok(()) };
-        let holder = match self.ports.registry.container(&holder.id).await {
-            Ok(now) if now.name == holder.name && now.parent == holder.parent => now,
-            Ok(_) | Err(RegistryError::NotFound) => return Ok(()),
-            Err(error) => return Err(errors::registry("reading a container", &error)),
-        };
-        self.commit_seen_container(ContainerRecord { name, ..holder }).await
-    }
-
-    pub(crate) async fn commit_seen_container(&self, wanted: ContainerRecord) -> Result<(), Refusal> {
-        match self.ports.registry.commit_container(&wanted).await {
-            // Whoever was faster saw the same folder; the next scan sees what is left.
-            Ok(_) | Err(RegistryError::Conflict | RegistryError::NameTaken | RegistryError::NotFound) => Ok(()),
-            Err(error) => Err(errors::registry("following a container", &error)),
-        }
     }
 
     // ── the whole folder ──
@@ -620,17 +296,20 @@ impl Host {
         }
     }
 
-    /// Scans now; `false` if that was just done.
-    pub(crate) async fn scan_unless_just_done(&self) -> bool {
-        let mut last = self.scans.last.lock().await;
-        if last.is_some_and(|at| self.now().since(at) < SCAN_ON_DEMAND_EVERY) {
-            return false;
+    /// The container of a saved file is not where it was: scans the folder for it, unless that was just done for the
+    /// same one and the save could not be shown all the same.
+    pub(crate) async fn scan_for(&self, container: &ContainerId) {
+        {
+            let mut sought = self.scans.sought.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let now = self.now();
+            if sought.as_ref().is_some_and(|(id, at)| id == container && now.since(*at) < SOUGHT_EVERY) {
+                return;
+            }
+            *sought = Some((container.clone(), now));
         }
-        *last = Some(self.now());
-        if let Err(refusal) = self.scan_now().await {
-            tracing::error!("scanning the folder: {refusal}");
+        if let Err(refusal) = self.scan().await {
+            tracing::error!("scanning the folder for a container: {refusal}");
         }
-        true
     }
 
     /// Scans at once, then whenever it is time, and follows hints in between. Until the future is dropped.
@@ -733,12 +412,4 @@ impl Host {
 fn shows(tree: &dyn Tree, path: &TreePath, entry: &TreeEntry) -> Result<bool, Refusal> {
     let now = tree.look(path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?;
     Ok(now.is_some_and(|now| now.container == entry.container && now.fingerprint.same_inode(&entry.fingerprint)))
-}
-
-/// A file that vanished while the folder was being read is the next scan's business.
-fn skip_gone<T>(result: Result<T, Refusal>) -> Result<(), Refusal> {
-    match result {
-        Ok(_) | Err(Refusal { error: WopiError::NotFound | WopiError::Busy { .. }, .. }) => Ok(()),
-        Err(refusal) => Err(refusal),
-    }
 }

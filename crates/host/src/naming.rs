@@ -132,10 +132,11 @@ pub fn stem_length_max(name: &FileName) -> usize {
     FileName::BYTES_MAX.saturating_sub(name.extension().len() + COUNTER_BYTES_MAX)
 }
 
-/// The extension of a text that may not be a name yet, with its dot; empty if there is none worth keeping.
+/// The extension of a text that may not be a name yet, with its dot; empty if there is none worth keeping. A dot at the
+/// beginning hides a file and begins no extension.
 pub fn extension_of(text: &str) -> &str {
     match text.rfind('.') {
-        Some(at) if at + 1 < text.len() && text.len() - at <= 32 => &text[at..],
+        Some(at) if at > 0 && at + 1 < text.len() && text.len() - at <= 32 => &text[at..],
         _ => "",
     }
 }

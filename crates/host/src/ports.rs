@@ -5,6 +5,7 @@
 
 use std::fmt::{Debug, Display};
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -291,6 +292,46 @@ pub struct FileCommit {
     pub replaced: Option<VersionEntry>,
 }
 
+/// What the registry says of a request at the moment at which it is let in. Shared with the registry's memory, because
+/// nearly every request reads the same few records and hardly any changes them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Visit {
+    /// The session of its token, revoked and expired ones too.
+    pub session: Arc<Session>,
+    /// Whose session that is; `None` if the registry has no such user.
+    pub user: Option<Arc<User>>,
+    /// The file it wants, deleted ones too; `None` if it wants none, or there is no such file.
+    pub file: Option<Located>,
+}
+
+/// A file and where it lies.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Located {
+    /// The file.
+    pub record: Arc<FileRecord>,
+    /// The containers it is in, from its own up to the root. Ends early where one is gone.
+    pub containers: Vec<Arc<ContainerRecord>>,
+}
+
+impl Located {
+    /// The path of the file; `None` if a container above it is gone.
+    pub fn path(&self) -> Option<TreePath> {
+        let (root, below) = self.containers.split_last()?;
+        if root.parent.is_some() {
+            return None;
+        }
+        let names = || below.iter().rev().map(|container| &container.name).chain([&self.record.name]);
+        let mut path = String::with_capacity(names().map(|name| name.as_str().len() + 1).sum());
+        for name in names() {
+            if !path.is_empty() {
+                path.push('/');
+            }
+            path.push_str(name.as_str());
+        }
+        Some(TreePath(path))
+    }
+}
+
 /// What exists, where it is, who holds it. The only source of truth.
 ///
 /// * A method that changes something has made it durable when it returns.
@@ -415,6 +456,23 @@ pub trait Registry: Display + Debug + Send + Sync + 'static {
             Err(RegistryError::NotFound) => Ok((session, None)),
             Err(error) => Err(error),
         }
+    }
+    /// Whose session this is and, with `file`, the file and where it lies: everything that lets one request in. One look
+    /// at the registry where it can be. `NotFound` if there is no such session.
+    async fn visit(&self, session: &SessionId, file: Option<&FileId>) -> Result<Visit, RegistryError> {
+        let (session, user) = self.session_and_user(session).await?;
+        let file = match file {
+            None => None,
+            Some(id) => match self.file_and_containers(id).await {
+                Ok((record, containers)) => Some(Located {
+                    record: Arc::new(record),
+                    containers: containers.into_iter().map(Arc::new).collect(),
+                }),
+                Err(RegistryError::NotFound) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(Visit { session: Arc::new(session), user: user.map(Arc::new), file })
     }
     /// Sessions of a user, latest first.
     async fn sessions(&self, user: &UserId) -> Result<Vec<Session>, RegistryError>;

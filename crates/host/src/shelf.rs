@@ -1,11 +1,13 @@
 //! Files as the folder shows them: noticing what other programs changed, making the folder show what was decided, and
 //! reading bytes that belong to one version and no other.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use wopi::{ContainerId, FileId, FileName, ItemVersion, WopiError};
 use wopi_service::{Body, Refusal};
 
+use crate::caller::Caller;
 use crate::errors;
 use crate::host::Host;
 use crate::ports::{ContentsError, FileCommit, RegistryError, Tree, TreeError, TreePath};
@@ -63,6 +65,22 @@ impl Host {
             // Nothing, or another file: this one may stand under another name now.
             _ => self.search(record, &path).await,
         }
+    }
+
+    /// [`Self::current`] for somebody who was let in just now: the path is the one that the gate has read. Whatever one
+    /// look at the folder does not settle is looked into in full.
+    pub(crate) async fn current_of<'c>(&self, by: &'c Caller) -> Result<Cow<'c, FileRecord>, Refusal> {
+        let located = by.located()?;
+        let record = &*located.record;
+        if let (Some(tree), None) = (&self.ports.tree, &record.pending)
+            && let Some(path) = located.path()
+            && let Ok(Some(entry)) = tree.look(&path)
+            && record.seen == Some(entry.fingerprint)
+        {
+            return Ok(Cow::Borrowed(record));
+        }
+        // Boxed, because it is rare and would make every request carry the room for it.
+        Box::pin(self.current(record)).await.map(Cow::Owned)
     }
 
     /// Another program wrote to the file: its bytes are a new version, unless they are the same after all.
@@ -394,12 +412,7 @@ impl Host {
     /// or removed it, and then it comes back with the file: a save that was taken must not vanish.
     async fn find_or_restore_container(&self, id: &ContainerId) -> Result<(), Refusal> {
         let Some(tree) = &self.ports.tree else { return Ok(()) };
-        if !self.scan_unless_just_done().await {
-            return Err(Refusal::new(
-                WopiError::Busy { retry_after: errors::RETRY_AFTER_SECONDS },
-                "the container of a saved file is not in the folder; it is looked for soon",
-            ));
-        }
+        self.scan_for(id).await;
         let registry = &self.ports.registry;
         let mut above = Vec::new();
         let mut at = Some(id.clone());

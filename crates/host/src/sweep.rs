@@ -67,10 +67,11 @@ pub fn thinned(
         let at = Timestamp(entry.content.modified_at.0 / 10_000);
         let age = now.since(Timestamp(replaced_at.0 / 10_000));
         replaced_at = entry.content.modified_at;
+        let latest_of_its_day = days.insert(at.0.div_euclid(DAY_MS));
         if age <= kept || entry.keep || entry.label.is_some() {
             continue;
         }
-        if age > daily_kept || !days.insert(at.0.div_euclid(DAY_MS)) {
+        if age > daily_kept || !latest_of_its_day {
             out.push(entry.version);
         }
     }
@@ -249,7 +250,7 @@ mod tests {
             (11, 0, 2, "stays"),
             (10, 29, 0, "stays"),
             (9, 40, 1, "stays"), // replaced 29 days ago
-            (8, 40, 2, "stays"), // the latest of its day among those replaced longer ago
+            (8, 40, 2, "goes"),  // not the latest of its day
             (7, 40, 3, "goes"),
             (6, 41, 3, "stays"),
             (5, 300, 0, "stays"),

@@ -23,6 +23,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lectern_host::ports::{CONTAINER_DEPTH_MAX, Located, Visit};
 use lectern_host::records::{ContainerRecord, FileRecord, Session, SessionId, User};
 use lectern_host::wopi::{ContainerId, FileId, UserId};
 use rusqlite::Connection;
@@ -101,6 +102,28 @@ impl Cache {
             watch.data_version = data_version;
         }
         Some(Checked(()))
+    }
+
+    /// All that lets a request in, if all of it is here: one lock for everything instead of one for each record.
+    pub(crate) fn recall_visit(&self, session: &SessionId, file: Option<&FileId>, _: &Checked) -> Option<Visit> {
+        let mut shelves = self.shelves();
+        let session = shelves.sessions.record(session)?;
+        let user = shelves.users.record(&session.user)?;
+        let file = match file {
+            None => None,
+            Some(id) => {
+                let record = shelves.files.record(id)?;
+                let mut containers = vec![shelves.containers.record(&record.container)?];
+                while let Some(parent) = containers.last().and_then(|container| container.parent.as_ref()) {
+                    if containers.len() == CONTAINER_DEPTH_MAX {
+                        return None;
+                    }
+                    containers.push(shelves.containers.record(parent)?);
+                }
+                Some(Located { record, containers })
+            }
+        };
+        Some(Visit { session, user: Some(user), file })
     }
 
     pub(crate) fn look_up<K: Kept>(&self, key: &K, _: &Checked) -> Found<K::Record> {
@@ -253,6 +276,13 @@ impl<K: Clone + Eq + Hash, V> Shelf<K, V> {
             self.put(key, slot);
         }
         self.young.get(key)
+    }
+
+    fn record(&mut self, key: &K) -> Option<Arc<V>> {
+        match self.get(key) {
+            Some(Slot::Record(record)) => Some(Arc::clone(record)),
+            Some(Slot::Ticket(_)) | None => None,
+        }
     }
 
     fn put(&mut self, key: K, slot: Slot<V>) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lectern_host::ports::{CONTAINER_DEPTH_MAX, FileCommit, Page, Registry, RegistryError};
+use lectern_host::ports::{CONTAINER_DEPTH_MAX, FileCommit, Located, Page, Registry, RegistryError, Visit};
 use lectern_host::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
     SessionId, Timestamp, User, VersionEntry,
@@ -153,6 +153,27 @@ impl SqliteRegistry {
         loaded
     }
 
+    /// A file and the containers it is in.
+    async fn locate(&self, id: &FileId, known: Option<&Known<'_>>) -> Result<Located> {
+        let record = self.recall(id, known).await?;
+        let mut containers: Vec<Arc<ContainerRecord>> = Vec::new();
+        let mut above = Some(record.container.clone());
+        while let Some(id) = above.take() {
+            if containers.len() == CONTAINER_DEPTH_MAX {
+                return Err(Error::Refused("the containers of a file are too deep, or go in a circle").into());
+            }
+            match self.recall(&id, known).await {
+                Ok(container) => {
+                    above.clone_from(&container.parent);
+                    containers.push(container);
+                }
+                Err(RegistryError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Located { record, containers })
+    }
+
     async fn recall_now<K: Loads>(&self, key: &K) -> Result<K::Record> {
         let record = self.recall(key, self.check_cache().as_ref()).await?;
         Ok(Arc::unwrap_or_clone(record))
@@ -292,24 +313,8 @@ impl Registry for SqliteRegistry {
     }
 
     async fn file_and_containers(&self, id: &FileId) -> Result<(FileRecord, Vec<ContainerRecord>)> {
-        let known = self.check_cache();
-        let file = self.recall(id, known.as_ref()).await?;
-        let mut containers: Vec<ContainerRecord> = Vec::new();
-        let mut above = Some(file.container.clone());
-        while let Some(id) = above.take() {
-            if containers.len() == CONTAINER_DEPTH_MAX {
-                return Err(Error::Refused("the containers of a file are too deep, or go in a circle").into());
-            }
-            match self.recall(&id, known.as_ref()).await {
-                Ok(container) => {
-                    above.clone_from(&container.parent);
-                    containers.push(Arc::unwrap_or_clone(container));
-                }
-                Err(RegistryError::NotFound) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok((Arc::unwrap_or_clone(file), containers))
+        let Located { record, containers } = self.locate(id, self.check_cache().as_ref()).await?;
+        Ok((Arc::unwrap_or_clone(record), containers.into_iter().map(Arc::unwrap_or_clone).collect()))
     }
 
     async fn versions(&self, file: &FileId) -> Result<Vec<VersionEntry>> {
@@ -475,6 +480,29 @@ impl Registry for SqliteRegistry {
             Err(error) => return Err(error),
         };
         Ok((Arc::unwrap_or_clone(session), user))
+    }
+
+    async fn visit(&self, session: &SessionId, file: Option<&FileId>) -> Result<Visit> {
+        let known = self.check_cache();
+        let known = known.as_ref();
+        if let Some(visit) = known.and_then(|known| known.cache.recall_visit(session, file, &known.checked)) {
+            return Ok(visit);
+        }
+        let session = self.recall(session, known).await?;
+        let user = match self.recall(&session.user, known).await {
+            Ok(user) => Some(user),
+            Err(RegistryError::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        let file = match file {
+            None => None,
+            Some(id) => match self.locate(id, known).await {
+                Ok(located) => Some(located),
+                Err(RegistryError::NotFound) => None,
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(Visit { session, user, file })
     }
 
     async fn sessions(&self, user: &UserId) -> Result<Vec<Session>> {

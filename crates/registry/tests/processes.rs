@@ -68,21 +68,28 @@ async fn what_a_command_does_the_server_sees_at_its_next_read() {
         // In memory now, and believed.
         assert_eq!(server.session_and_user(&live.id).await.unwrap(), (live.clone(), Some(alice.clone())));
         assert_eq!(server.file(&record.id).await.unwrap(), record);
+        let visit = async || server.visit(&live.id, Some(&record.id)).await.unwrap();
+        assert_eq!(*visit().await.file.unwrap().containers[0], inner);
+        assert_eq!(*visit().await.user.unwrap(), alice);
 
         command.revoke_session(&live.id, Timestamp(5)).await.unwrap();
         assert_eq!(server.session(&live.id).await.unwrap().revoked_at, Some(Timestamp(5)));
         assert_eq!(server.session_and_user(&live.id).await.unwrap().0.revoked_at, Some(Timestamp(5)));
+        assert_eq!(visit().await.session.revoked_at, Some(Timestamp(5)));
 
         alice = command.commit_user(&User { disabled: true, ..alice }).await.unwrap();
         assert_eq!(server.user(&alice.id).await.unwrap(), alice);
+        assert_eq!(*visit().await.user.unwrap(), alice);
         assert_eq!(server.session_and_user(&live.id).await.unwrap().1.as_ref(), Some(&alice));
 
         let next = FileRecord { version: record.version.next(), ..record.clone() };
         let stored = command.commit_file(&commit(next.clone())).await.unwrap();
+        assert_eq!(*visit().await.file.unwrap().record, stored);
         assert_eq!(server.file(&record.id).await.unwrap(), stored);
         assert!(matches!(server.commit_file(&commit(next)).await, Err(RegistryError::Conflict)));
         let renamed = ContainerRecord { name: FileName::parse(&format!("new {round}")).unwrap(), ..inner };
         let renamed = command.commit_container(&renamed).await.unwrap();
+        assert_eq!(*visit().await.file.unwrap().containers[0], renamed);
         assert_eq!(server.container(&renamed.id).await.unwrap(), renamed);
         assert_eq!(
             server.file_and_containers(&stored.id).await.unwrap(),
@@ -90,6 +97,7 @@ async fn what_a_command_does_the_server_sees_at_its_next_read() {
         );
 
         command.remove_file(&stored.id, stored.revision).await.unwrap();
+        assert_eq!(visit().await.file, None);
         assert!(matches!(server.file(&stored.id).await, Err(RegistryError::NotFound)));
         command.remove_container(&renamed.id, renamed.revision).await.unwrap();
         assert!(matches!(server.container(&renamed.id).await, Err(RegistryError::NotFound)));

@@ -7,6 +7,7 @@ mod check;
 mod fetch;
 mod keys;
 mod known;
+mod page;
 mod rescued;
 mod serve;
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! | 3 | the settings file: `--config FILE`, `LECTERN_CONFIG`, or else `./lectern.toml` if it is there |
 //! | 4 | the defaults |
 //!
-//! Each field stands once, with its documentation and its default ([`section`]); the sample file and the manual are
+//! Each field stands once, with its documentation and its default (`section`); the sample file and the manual are
 //! printed from that. Paths in the file are relative to the file, paths in flags to the current directory.
 
 mod bootstrapper;

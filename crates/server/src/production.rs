@@ -160,11 +160,18 @@ impl Documents for HostDocuments {
 pub struct Answers {
     wopi: WopiService<Front>,
     host: Arc<Host>,
-    /// The path of the public URL, for proxies that do not take it away.
     public_path: Arc<str>,
 }
 
 impl Answers {
+    /// What answers for this host. `machine` is what `X-WOPI-MachineName` tells; `public_path` is the path of the public
+    /// URL, for proxies that do not take it away.
+    pub fn new(host: Arc<Host>, limits: Limits, public_path: &str, machine: &str) -> Self {
+        let front = Front::new(Arc::clone(&host));
+        let wopi = WopiService::new(front, limits, SERVER_VERSION, machine);
+        Self { wopi, host, public_path: public_path.trim_end_matches('/').into() }
+    }
+
     /// The file and token of a `FileUrl`, if `path` is one.
     fn file_url(&self, path: &str) -> Option<(String, String)> {
         let path = path.strip_prefix(&*self.public_path).unwrap_or(path);
@@ -214,7 +221,9 @@ impl Service<Request<Body>> for Answers {
         Box::pin(async move {
             if let Some((id, token)) = answers.file_url(request.uri().path()) {
                 let (parts, _) = request.into_parts();
-                return Ok(by_file_url(&answers.host, &parts.method, &parts.headers, &id, &token).await);
+                // Boxed, so that a request of another kind does not carry the room for it.
+                let answer = Box::pin(by_file_url(&answers.host, &parts.method, &parts.headers, &id, &token));
+                return Ok(answer.await);
             }
             Ok(answers.wopi.handle(request).await)
         })
@@ -242,12 +251,7 @@ impl Wiring for Production {
             ..Limits::default()
         };
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        let front = Front::new(Arc::clone(&host));
-        let answers = Answers {
-            wopi: WopiService::new(front, wopi_limits, SERVER_VERSION, &machine),
-            host: Arc::clone(&host),
-            public_path: premises.public_url.path().trim_end_matches('/').into(),
-        };
+        let answers = Answers::new(Arc::clone(&host), wopi_limits, premises.public_url.path(), &machine);
         let mut background = tokio::task::JoinSet::new();
         let clients = Arc::clone(&host.ports().clients);
         background.spawn(clients.keep_fresh(std::future::pending()));

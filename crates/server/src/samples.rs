@@ -2,7 +2,7 @@
 //! formats (ECMA-376 for docx, xlsx, pptx; ISO/IEC 26300 for odt).
 //!
 //! They are written here as text instead of being kept as binary files, so that a change of their words can be read in a
-//! diff. A package of these formats is a zip archive; [`zip`] stores its parts without compressing them.
+//! diff. A package of these formats is a zip archive; `zip` stores its parts without compressing them.
 
 mod docx;
 mod odt;

@@ -156,9 +156,17 @@ async fn page(method: Method, path: String, shared: Arc<Shared>) -> Response<Bod
             let body = serde_json::json!({ "ready": troubles.is_empty(), "troubles": troubles });
             answer(status, HeaderValue::from_static("application/json"), Bytes::from(format!("{body}\n")))
         }
+        // HostEditUrl, share URLs: they are told to clients and do not change when their pages come.
+        path if path.starts_with("/open/") || path.starts_with("/browse/") => answer(
+            StatusCode::NOT_IMPLEMENTED,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+            Bytes::from_static(NOT_YET),
+        ),
         _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
     }
 }
+
+const NOT_YET: &[u8] = include_bytes!("not_yet.html");
 
 const WELCOME: &[u8] = include_bytes!("welcome.html");
 
@@ -234,7 +242,11 @@ fn answer(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Respons
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    // Our own fixed pages carry their style in themselves; nothing of anybody else's is ever in them.
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+    );
     answer
 }
 

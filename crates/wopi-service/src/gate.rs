@@ -64,20 +64,20 @@ impl PublicUrl {
 }
 
 /// The token of a request, as sent and decoded.
-pub(crate) struct SentToken {
+pub(crate) struct SentToken<'a> {
     /// Still percent-encoded, as the query had it.
-    raw: Option<String>,
+    raw: Option<&'a str>,
     token: Option<AccessToken>,
 }
 
-impl SentToken {
+impl<'a> SentToken<'a> {
     /// From the query, which is what clients sign; else from `Authorization`.
-    pub(crate) fn find(target: &Target, query: Option<&str>, headers: &HeaderMap) -> Self {
+    pub(crate) fn find(target: &Target, query: Option<&'a str>, headers: &HeaderMap) -> Self {
         // The bootstrapper takes an OAuth token, and that only from the header.
         if !matches!(target, Target::Bootstrapper)
             && let Some(sent) = route::query_token(query)
         {
-            return Self { token: sent.token(), raw: Some(sent.raw.to_owned()) };
+            return Self { token: sent.token(), raw: Some(sent.raw) };
         }
         Self { raw: None, token: route::bearer(headers) }
     }
@@ -124,7 +124,7 @@ async fn check_proof<H: WopiHost>(
     host: &H,
     credential: &H::Credential,
     public_url: &PublicUrl,
-    sent: &SentToken,
+    sent: &SentToken<'_>,
     uri: &PathAndQuery,
     headers: &HeaderMap,
 ) -> Result<(), Refusal> {
@@ -135,7 +135,7 @@ async fn check_proof<H: WopiHost>(
     let urls = public_url.candidates(uri.as_str());
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
     // Microsoft's published vectors sign the token as it stands in the URL, its validator signs it decoded.
-    let mut tokens: Vec<&str> = sent.raw.as_deref().into_iter().collect();
+    let mut tokens: Vec<&str> = sent.raw.into_iter().collect();
     if let Some(decoded) = sent.token.as_ref().map(AccessToken::as_str)
         && !tokens.contains(&decoded)
     {

@@ -13,6 +13,8 @@ use crate::host::{FileBytes, PutFileDone};
 use crate::refusal::Refusal;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// What most JSON answers fit in, so that they are written without moving.
+const JSON_BYTES_USUAL: usize = 2048;
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 fn respond(status: StatusCode, body: Body) -> Response<Body> {
@@ -31,8 +33,9 @@ pub(crate) fn done() -> Response<Body> {
 }
 
 pub(crate) fn json(answer: &impl Serialize) -> Response<Body> {
-    match serde_json::to_vec(answer) {
-        Ok(bytes) => {
+    let mut bytes = Vec::with_capacity(JSON_BYTES_USUAL);
+    match serde_json::to_writer(&mut bytes, answer) {
+        Ok(()) => {
             let mut response = respond(StatusCode::OK, full(Bytes::from(bytes)));
             response.headers_mut().insert(CONTENT_TYPE, JSON);
             response

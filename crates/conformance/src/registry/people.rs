@@ -1,8 +1,11 @@
 //! Users and sessions.
 
-use lectern_host::records::{Revision, Role, Session, SessionId, Timestamp, User};
+use std::sync::Arc;
 
-use super::samples::{session, user, user_id};
+use lectern_host::ports::{FileCommit, Located, Visit};
+use lectern_host::records::{ContainerRecord, FileRecord, Revision, Role, Session, SessionId, Timestamp, User};
+
+use super::samples::{container, file, file_id, name, session, user, user_id};
 use super::{Fresh, No, no, race};
 
 /// Every field of a user comes back, with every role.
@@ -165,4 +168,54 @@ pub async fn a_session_comes_with_its_user(registry: Fresh) {
     assert_eq!(registry.session_and_user(&live.id).await.unwrap(), (live.clone(), Some(alice.clone())));
     let disabled = registry.commit_user(&User { disabled: true, ..alice }).await.unwrap();
     assert_eq!(registry.session_and_user(&live.id).await.unwrap(), (live, Some(disabled)));
+}
+
+/// A visit is the session, its user, the file and its containers as each of them is now, whatever changed since the last.
+pub async fn a_visit_is_what_its_parts_are_now(registry: Fresh) {
+    let mut live = session("s", "alice");
+    let root = registry.root().await.unwrap();
+    let inner = registry.create_container(&container("inner", &root.id, "inner")).await.unwrap();
+    let record = registry.create_file(&file("f", &inner.id, "report.docx")).await.unwrap();
+    assert_eq!(no(registry.visit(&live.id, Some(&record.id)).await), No::NotFound);
+    registry.create_session(&live).await.unwrap();
+    assert_eq!(registry.visit(&live.id, None).await.unwrap(), visit(&live, None, None));
+    let mut alice = registry.create_user(&user("alice", "alice")).await.unwrap();
+    let unknown = registry.visit(&live.id, Some(&file_id("unknown"))).await.unwrap();
+    assert_eq!(unknown, visit(&live, Some(&alice), None));
+
+    let mut located = Located { record: Arc::new(record), containers: vec![Arc::new(inner), Arc::new(root)] };
+    for round in 0..5 {
+        let now = registry.visit(&live.id, Some(&located.record.id)).await.unwrap();
+        assert_eq!(now, visit(&live, Some(&alice), Some(&located)), "{round}");
+        let path = now.file.unwrap().path().unwrap();
+        assert_eq!(path.as_str(), format!("{}/report.docx", located.containers[0].name));
+        match round {
+            0 => alice = registry.commit_user(&User { disabled: true, ..alice }).await.unwrap(),
+            1 => {
+                let record = FileRecord { version: located.record.version.next(), ..(*located.record).clone() };
+                let stored = registry.commit_file(&FileCommit { record, replaced: None }).await.unwrap();
+                located.record = Arc::new(stored);
+            }
+            2 => {
+                let renamed = ContainerRecord { name: name("renamed"), ..(*located.containers[0]).clone() };
+                located.containers[0] = Arc::new(registry.commit_container(&renamed).await.unwrap());
+            }
+            _ => {
+                live.revoked_at = Some(Timestamp(5));
+                registry.revoke_session(&live.id, Timestamp(5)).await.unwrap();
+            }
+        }
+    }
+
+    let deleted = FileRecord { deleted_at: Some(Timestamp(1)), ..(*located.record).clone() };
+    let deleted = registry.commit_file(&FileCommit { record: deleted, replaced: None }).await.unwrap();
+    registry.remove_container(&located.containers[0].id, located.containers[0].revision).await.unwrap();
+    let found = registry.visit(&live.id, Some(&deleted.id)).await.unwrap().file.unwrap();
+    assert_eq!((&*found.record, found.containers.len(), found.path()), (&deleted, 0, None));
+    registry.remove_file(&deleted.id, deleted.revision).await.unwrap();
+    assert_eq!(registry.visit(&live.id, Some(&deleted.id)).await.unwrap().file, None);
+}
+
+fn visit(session: &Session, user: Option<&User>, file: Option<&Located>) -> Visit {
+    Visit { session: Arc::new(session.clone()), user: user.cloned().map(Arc::new), file: file.cloned() }
 }

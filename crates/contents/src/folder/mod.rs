@@ -116,6 +116,8 @@ struct Inner {
     root: Beneath,
     root_path: PathBuf,
     state_path: PathBuf,
+    /// The path of the state directory from the root, in lower case, if it is in the folder.
+    state_inside: Option<String>,
     /// The state directory's inode, wherever it is.
     state: Status,
     incoming: OwnedFd,
@@ -184,12 +186,14 @@ impl Folder {
         if !able.exchange {
             tracing::warn!(folder = %root_path.display(), "the file system cannot exchange two files; what another program writes at the moment of a save may be lost");
         }
+        let state_inside = state_path.strip_prefix(&root_path).ok().and_then(Path::to_str).map(str::to_lowercase);
         let kept_again = open_directory(&place.join("kept")).map_err(state_failed("contents/kept"))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root: Beneath::new(root_file),
                 root_path,
                 state_path,
+                state_inside,
                 state: state_status,
                 incoming,
                 kept_files: Beneath::new(kept_again),

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::Inner;
 use super::beneath::{LIST, STAND};
 use super::failure::{Failure, lookup_failed, naming_failed};
-use super::offered::offered;
+use super::offered::is_shown;
 use super::status::{Status, find, status_of};
 
 /// A name in an open directory.
@@ -42,8 +42,7 @@ impl Inner {
     pub(super) fn offered_path<'a>(&self, path: &'a TreePath) -> Option<(&'a str, &'a str)> {
         let text = path.as_str();
         let split = text.rsplit_once('/').unwrap_or(("", text));
-        (path.names().all(|name| offered(name.as_bytes()).is_some()) && !text.is_empty() && !self.leads_to_state(text))
-            .then_some(split)
+        (path.names().all(is_shown) && !text.is_empty() && !self.leads_to_state(text)).then_some(split)
     }
 
     /// The same for a path that is to be taken: the name must be one that will be offered.

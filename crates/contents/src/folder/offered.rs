@@ -18,14 +18,18 @@ use lectern_host::wopi::FileName;
 /// Letter case does not matter in this table. Other `.tmp` files are people's own and are offered.
 pub(super) fn offered(name: &[u8]) -> Option<FileName> {
     let name = FileName::parse(std::str::from_utf8(name).ok()?).ok()?;
-    let text = name.as_str();
-    if text.starts_with('.') || text.starts_with("~$") || is_temporary(text) || is_of_windows(text) {
-        return None;
-    }
-    Some(name)
+    is_shown(name.as_str()).then_some(name)
+}
+
+/// Whether a name that is a [`FileName`] is offered.
+pub(super) fn is_shown(name: &str) -> bool {
+    !(name.starts_with('.') || name.starts_with("~$") || is_temporary(name) || is_of_windows(name))
 }
 
 fn is_temporary(name: &str) -> bool {
+    if !name.as_bytes().last_chunk::<4>().is_some_and(|end| end.eq_ignore_ascii_case(b".tmp")) {
+        return false;
+    }
     let name = name.to_ascii_lowercase();
     let Some(stem) = name.strip_suffix(".tmp") else { return false };
     let hexadecimal = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());

@@ -139,6 +139,11 @@ fn entry(name: FileName, status: &Status) -> TreeEntry {
     TreeEntry { name, container: status.is_directory(), fingerprint: status.fingerprint }
 }
 
+/// Whether a name is `own`, which is in lower case, but for letter case.
+fn is_same_name(name: &str, own: &str) -> bool {
+    if name.is_ascii() { name.eq_ignore_ascii_case(own) } else { name.to_lowercase() == own }
+}
+
 impl Inner {
     /// What we offer under the path.
     pub(super) fn look(&self, path: &TreePath) -> Result<Option<TreeEntry>, TreeError> {
@@ -169,10 +174,9 @@ impl Inner {
 
     /// Whether the path leads into the state directory, in whatever letter case: on some file systems that is the same.
     pub(super) fn leads_to_state(&self, path: &str) -> bool {
-        let Ok(state) = self.state_path.strip_prefix(&self.root_path) else { return false };
-        let Some(state) = state.to_str() else { return false };
+        let Some(state) = &self.state_inside else { return false };
         let mut names = path.split('/');
-        state.split('/').all(|own| names.next().is_some_and(|name| name.to_lowercase() == own.to_lowercase()))
+        state.split('/').all(|own| names.next().is_some_and(|name| is_same_name(name, own)))
     }
 
     async fn open_file(self: &Arc<Self>, path: &TreePath) -> Result<Option<OwnedFd>, TreeError> {

@@ -1,22 +1,27 @@
 //! `lectern token`
 
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use lectern_accounts::TOKEN_LIFETIME;
 use lectern_host::ids;
 use lectern_host::ports::{TokenClaims, TokenResource, TreePath};
-use lectern_host::records::{Role, Session};
+use lectern_host::records::{Role, Session, Timestamp};
 use lectern_host::wopi::FileName;
 use serde_json::json;
 
 use super::known::Known;
+use super::page::{self, Opening};
 use super::{Out, plain, print, print_json, table, time};
 use crate::config::values::{ClientName, PublicUrl};
 use crate::people;
 use crate::place::{FolderFlag, Place};
 use crate::trouble::{OrTrouble, Trouble};
 use crate::wiring::{ActionUrl, Wiring};
+
+/// How long a token for the bootstrapper is good: a phone keeps it.
+const BOOTSTRAPPER_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What the sessions of this command are called.
 const SESSION_LABEL: &str = "lectern token";
@@ -25,8 +30,11 @@ const SESSION_LABEL: &str = "lectern token";
 #[derive(Args, Debug)]
 pub struct Token {
     /// The file, as it is called in the folder of documents
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "bootstrapper")]
+    pub file: Option<PathBuf>,
+    /// A bearer token for the bootstrapper instead, with which Office on phones, or a tool, gets tokens for everything
+    #[arg(long, conflicts_with_all = ["file", "page"])]
+    pub bootstrapper: bool,
     /// Whose token: an administrator, if nobody is named
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
@@ -43,6 +51,9 @@ pub struct Token {
     /// Where the server is reached, if not where the running one says
     #[arg(long, value_name = "URL")]
     pub public_url: Option<PublicUrl>,
+    /// Write a page that opens the file in the client when a browser shows it. It holds the token: keep it to yourself
+    #[arg(long, value_name = "FILE.html")]
+    pub page: Option<PathBuf>,
     /// Print JSON: wopi_src, access_token, access_token_ttl, client, action_urls, access_tokens, curl
     #[arg(long)]
     pub json: bool,
@@ -54,7 +65,7 @@ impl Token {
     pub(super) async fn run<W: Wiring>(self, wiring: &W, out: Out<'_>) -> Result<(), Trouble> {
         let place = self.folder.place()?;
         place.must_be_there()?;
-        let path = path_in(&place, &self.file)?;
+        let path = self.file.as_deref().map(|file| path_in(&place, file)).transpose()?;
         let mut known = Known::of(&place)?;
         if let Some(public_url) = self.public_url {
             known.public_url = public_url;
@@ -81,15 +92,28 @@ impl Token {
             eprintln!("note: {} is a viewer, so the token may only read", plain(&user.name));
         }
 
-        let file = parts.documents.file_at(&path).await?;
         let session = Session {
             id: ids::new_session_id(&*parts.random),
             user: user.id.clone(),
             label: SESSION_LABEL.to_owned(),
             created_at: now,
-            expires_at: now.plus(TOKEN_LIFETIME),
+            expires_at: now.plus(if path.is_some() { TOKEN_LIFETIME } else { BOOTSTRAPPER_LIFETIME }),
             revoked_at: None,
         };
+        let Some(path) = path else {
+            registry.create_session(&session).await.or_trouble(|| "cannot open a session".to_owned())?;
+            let claims = TokenClaims {
+                session: session.id,
+                user: user.id,
+                may_edit,
+                // Requests to the bootstrapper are not signed; the tokens it hands out are for whom this one is for.
+                client: named.flatten(),
+                expires_at: session.expires_at,
+            };
+            let token = parts.tokens.seal(&claims, &TokenResource::Bootstrapper);
+            return bootstrapper(&known, &user.name, &token, claims.expires_at, self.json, out);
+        };
+        let file = parts.documents.file_at(&path).await?;
         registry.create_session(&session).await.or_trouble(|| "cannot open a session".to_owned())?;
         let wopi_src = known.public_url.join(&format!("/wopi/files/{}", file.id));
         let actions = parts.documents.actions(&file, &wopi_src).await?;
@@ -112,6 +136,26 @@ impl Token {
         // A curl cannot sign, so it gets a token of its own.
         let curl =
             format!("curl '{wopi_src}?access_token={}'", if client.is_none() { token.clone() } else { seal(None) });
+
+        if let Some(page) = &self.page {
+            let wanted = if may_edit { "edit" } else { "view" };
+            let of_client = || actions.iter().filter(|action| Some(&action.client) == client.as_ref());
+            let action = of_client().find(|action| action.action == wanted).or_else(|| of_client().next());
+            let action = action.ok_or_else(|| {
+                Trouble::new("there is nothing to open the file with")
+                    .because("no client offers an action for it, or its discovery document was not fetched yet")
+                    .hint("`lectern check` tells which clients there are and what is the matter with them")
+            })?;
+            page::write(
+                page,
+                &Opening {
+                    title: file.name.as_str(),
+                    action_url: &action.url,
+                    access_token: &token,
+                    access_token_ttl: session.expires_at.0,
+                },
+            )?;
+        }
 
         if self.json {
             let mut urls = serde_json::Map::new();
@@ -152,9 +196,39 @@ impl Token {
             text += &format!("\nThe token is for {}: requests need its proof if it signs.\n", plain(client));
         }
         text += &format!("\nTry it (this one needs no proof):\n  {curl}\n");
-        text += &opening(&actions, &known);
+        text += &match &self.page {
+            Some(page) => format!("\nOpen {} in a browser.\n", page.display()),
+            None => opening(&actions, &known),
+        };
         print(out, &text)
     }
+}
+
+/// What is printed of a token for the bootstrapper.
+fn bootstrapper(
+    known: &Known,
+    user: &str,
+    token: &str,
+    expires_at: Timestamp,
+    json: bool,
+    out: Out<'_>,
+) -> Result<(), Trouble> {
+    let url = known.public_url.join("/wopibootstrapper");
+    let curl = format!("curl -H 'Authorization: Bearer {token}' '{url}'");
+    if json {
+        return print_json(
+            out,
+            &json!({ "bootstrapper": url, "bearer_token": token, "expires_at": expires_at.0, "curl": curl }),
+        );
+    }
+    let rows = [vec!["bootstrapper".to_owned(), url], vec!["bearer token".to_owned(), token.to_owned()]];
+    let text = format!(
+        "the bootstrapper, for {}, until {}\n\n{}\nTry it:\n  {curl}\n",
+        plain(user),
+        time(expires_at),
+        table(&rows)
+    );
+    print(out, &text)
 }
 
 /// How the clients open the file.
@@ -170,7 +244,7 @@ fn opening(actions: &[ActionUrl], known: &Known) -> String {
         .map(|action| vec![format!("  {}", plain(&action.client)), plain(&action.action), plain(&action.url)])
         .collect();
     format!(
-        "\nOpen it by a form that posts access_token and access_token_ttl to one of (`--client NAME` makes a token for another\nclient):\n{}",
+        "\n`--page FILE.html` writes a page that opens it. Clients offer (`--client NAME` makes a token for another one):\n{}",
         table(&rows)
     )
 }

@@ -103,21 +103,35 @@ async fn a_container_that_was_renamed_keeps_its_id_though_its_old_name_was_taken
 
 #[tokio::test]
 async fn through_a_save_that_replaces_the_file_or_leaves_a_backup() {
-    for backup in [None, Some("a.txt~"), Some("a.txt.bak"), Some("a.bak"), Some("a.txt.~1~")] {
+    for (written_to, backup) in [
+        (".new", None),
+        (".new", Some("a.txt~")),
+        (".new", Some("a.txt.bak")),
+        (".new", Some("a.bak")),
+        (".new", Some("a.txt.~1~")),
+        (".new", Some("the old one.txt")),
+        (".new", Some("x/a.txt")),
+        // So slowly that a scan finds the new one beside it first.
+        ("a.new", None),
+        ("a.new", Some("a.txt~")),
+    ] {
+        let case = format!("{written_to} {backup:?}");
         let ground = Ground::new().await;
         ground.write("a.txt", "first");
+        ground.write("x/b.txt", "other");
         let id = ground.id("a.txt").await;
-        ground.write(".new", "second");
+        ground.write(written_to, "second");
+        ground.host.scan().await.unwrap();
         if let Some(backup) = backup {
             ground.move_("a.txt", backup);
         }
-        ground.move_(".new", "a.txt");
-        ground.host.scan().await.unwrap();
-        assert_eq!(ground.place(&id).await, "a.txt", "{backup:?}");
-        assert_eq!(ground.get(&id).await.unwrap(), "second", "{backup:?}");
-        assert_eq!(ground.info(&id).await.unwrap().version, "2", "{backup:?}");
+        ground.move_(written_to, "a.txt");
+        ground.scans_twice().await;
+        assert_eq!(ground.place(&id).await, "a.txt", "{case}");
+        assert_eq!(ground.get(&id).await.unwrap(), "second", "{case}");
+        assert_eq!(ground.info(&id).await.unwrap().version, "2", "{case}");
         if let Some(backup) = backup {
-            assert_eq!(ground.get(&ground.id(backup).await).await.unwrap(), "first");
+            assert_eq!(ground.get(&ground.id(backup).await).await.unwrap(), "first", "{case}");
         }
     }
 }

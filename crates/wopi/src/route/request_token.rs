@@ -39,7 +39,9 @@ pub fn query_token(query: Option<&str>) -> Option<QueryToken<'_>> {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         is_access_token(name).then_some(value)
     })?;
-    (!raw.is_empty()).then(|| QueryToken { raw, decoded: percent_decode_str(raw).decode_utf8_lossy() })
+    // Tokens are URL-safe as a rule, and there is nothing to undo.
+    let decoded = || if raw.contains('%') { percent_decode_str(raw).decode_utf8_lossy() } else { Cow::Borrowed(raw) };
+    (!raw.is_empty()).then(|| QueryToken { raw, decoded: decoded() })
 }
 
 /// Whether this name of a query parameter, as it stands in the URL, means the access token.
