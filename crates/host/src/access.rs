@@ -45,3 +45,56 @@ impl Rights {
         self.may_edit
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wopi::UserId;
+
+    use super::*;
+    use crate::records::{Revision, SessionId, Timestamp};
+
+    /// The table in the description of [`Rights`].
+    #[test]
+    fn the_table_of_rights() {
+        for (role, token_edits, expected) in [
+            (Role::Administrator, true, true),
+            (Role::Editor, true, true),
+            (Role::Administrator, false, false),
+            (Role::Editor, false, false),
+            (Role::Viewer, true, false),
+            (Role::Viewer, false, false),
+        ] {
+            let user = User {
+                id: UserId::parse("u").unwrap(),
+                name: "u".to_owned(),
+                display_name: "U".to_owned(),
+                role,
+                password: None,
+                disabled: false,
+                user_info: None,
+                revision: Revision(1),
+                created_at: Timestamp(0),
+            };
+            let claims = TokenClaims {
+                session: SessionId("s".to_owned()),
+                user: user.id.clone(),
+                may_edit: token_edits,
+                client: None,
+                expires_at: Timestamp(1),
+            };
+            let rights = Rights::of(&user, &claims);
+            assert_eq!(rights.may_edit(), expected, "{role:?} {token_edits}");
+            assert!(rights.allow(Permission::Read), "{role:?} {token_edits}");
+            for changing in [
+                Permission::Write,
+                Permission::Rename,
+                Permission::Delete,
+                Permission::WriteRelative,
+                Permission::CreateFile,
+                Permission::CreateContainer,
+            ] {
+                assert_eq!(rights.allow(changing), expected, "{role:?} {token_edits} {changing:?}");
+            }
+        }
+    }
+}

@@ -14,12 +14,22 @@ use crate::errors;
 use crate::files::{NewName, page_mode};
 use crate::host::Host;
 use crate::links::{PageMode, Place};
+use crate::locks;
 use crate::naming;
 use crate::ports::{Page, RegistryError, TokenClaims, TokenResource, TreeError};
 use crate::records::{ContainerRecord, FileRecord, Revision, Timestamp};
 
 /// How many records are read at once while everything in a container is listed.
 pub(crate) const LIST_PAGE: usize = 1000;
+
+/// As [`errors::tree`]; a refused name goes into the header for containers.
+fn container_error(doing: &str, error: &TreeError) -> Refusal {
+    let mut refusal = errors::tree(doing, error);
+    if let WopiError::IllegalName { container, .. } = &mut refusal.error {
+        *container = true;
+    }
+    refusal
+}
 
 impl Host {
     /// A container's address with a token for it.
@@ -64,7 +74,7 @@ impl Host {
             NewName::Exactly { name, .. } => match self.create_container_if_free(parent, &name).await? {
                 Some(record) => record,
                 None => {
-                    let valid = self.free_name(&parent.id, &name).await.map(|name| name.as_str().to_owned());
+                    let valid = self.another_name(&parent.id, &name).await.map(|name| name.as_str().to_owned());
                     return Err(Refusal::new(
                         WopiError::NameTaken { valid },
                         format!("the container has `{name}` already"),
@@ -119,7 +129,7 @@ impl Host {
                     self.reconcile(&parent.id).await?;
                     return Ok(None);
                 }
-                Err(error) => return Err(errors::tree("creating the container", &error)),
+                Err(error) => return Err(container_error("creating the container", &error)),
             }
         }
         let wanted = ContainerRecord {
@@ -175,30 +185,45 @@ impl Host {
         if record.parent.is_none() {
             return Err(Refusal::new(WopiError::NotSupported, "the root cannot be deleted"));
         }
-        if let Some(tree) = &self.ports.tree {
-            // What other programs put into it counts, too; what they took out of it is elsewhere now, or deleted, and
-            // only a whole scan tells which.
-            let gone = self.reconcile(&record.id).await?;
-            if !gone.files.is_empty() || !gone.containers.is_empty() {
-                self.scan().await?;
-            }
-            // The folder goes first, so whatever the registry would refuse has to be refused before that.
-            let empty =
-                self.all_files(&record.id).await?.is_empty() && self.all_containers(&record.id).await?.is_empty();
-            if !empty {
-                return Err(Refusal::new(WopiError::NotEmpty, "the container has something in it"));
-            }
+        if let Some(tree) = self.ports.tree.as_deref() {
+            self.must_be_empty(&record.id).await?;
             let path = self.container_path(&record.id).await?;
             match tree.remove_container(&path).await {
                 Ok(()) | Err(TreeError::NotFound) => {}
                 Err(error) => return Err(errors::tree("removing the container", &error)),
             }
+            // What the registry still had in it was taken away by another program before.
+            self.forget_container(tree, record.id.clone()).await?;
         }
-        let removed = self.ports.registry.remove_container(&record.id, record.revision).await;
-        match removed {
+        let record = match self.ports.registry.container(&record.id).await {
+            Ok(record) => record,
+            Err(RegistryError::NotFound) => return Ok(()),
+            Err(error) => return Err(errors::registry("reading the container", &error)),
+        };
+        match self.ports.registry.remove_container(&record.id, record.revision).await {
             Ok(()) | Err(RegistryError::NotFound) => Ok(()),
             Err(error) => Err(errors::registry("forgetting the container", &error)),
         }
+    }
+
+    /// Refuses, before the folder is touched, a container in which something is: what other programs put there counts,
+    /// and so does what they took away while an editor holds it, because a save will put it back.
+    async fn must_be_empty(&self, id: &ContainerId) -> Result<(), Refusal> {
+        let mut gone = self.reconcile(id).await?;
+        if !gone.files.is_empty() || !gone.containers.is_empty() {
+            // Moved elsewhere, perhaps.
+            self.scan_soon_and_wait().await;
+            gone = self.reconcile(id).await?;
+        }
+        let held = |record: &FileRecord| locks::live(&record.lock, self.now()).is_some();
+        let files = self.all_files(id).await?;
+        let containers = self.all_containers(id).await?;
+        if files.iter().any(|record| held(record) || !gone.files.contains(&record.id))
+            || containers.iter().any(|record| !gone.containers.contains(&record.id))
+        {
+            return Err(Refusal::new(WopiError::NotEmpty, "the container has something in it"));
+        }
+        Ok(())
     }
 
     /// RenameContainer: exactly this name. The root only gets another name to people; its folder stays.
@@ -225,7 +250,7 @@ impl Host {
             if let (Some(tree), Some(parent)) = (&self.ports.tree, &record.parent) {
                 let path = self.container_path(parent).await?;
                 let renamed = tree.rename_container(&path.join(&record.name), &path.join(&name)).await;
-                renamed.map_err(|e| errors::tree("renaming the container", &e))?;
+                renamed.map_err(|e| container_error("renaming the container", &e))?;
             }
             match (self.ports.registry.commit_container(&wanted).await, &record.parent) {
                 (Ok(_), _) => {}
@@ -272,7 +297,14 @@ impl Host {
 
     /// What is in a container now, by name.
     pub async fn children(&self, id: &ContainerId) -> Result<(Vec<FileRecord>, Vec<ContainerRecord>), Refusal> {
-        let gone = self.reconcile(id).await?;
+        let gone = match self.reconcile(id).await {
+            // Another program moved it, perhaps.
+            Err(Refusal { error: WopiError::NotFound, .. }) => {
+                self.scan_soon_and_wait().await;
+                self.reconcile(id).await?
+            }
+            reconciled => reconciled?,
+        };
         let mut files = self.all_files(id).await?;
         files.retain(|record| !gone.files.contains(&record.id));
         let mut containers = self.all_containers(id).await?;

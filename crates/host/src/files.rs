@@ -25,7 +25,7 @@ use crate::ports::{ContentsError, FileCommit, RegistryError, TokenResource, Tree
 use crate::records::{
     Content, ContentId, FileRecord, LockState, ModifiedAt, Pending, RescuedSave, Revision, Timestamp,
 };
-use crate::saving::{self, Staged};
+use crate::saving::{self, Shown, Staged};
 
 /// A type of activity that is taken (protocol/files.md 12).
 const ACTIVITY_COMMENT: &str = "comment";
@@ -234,22 +234,20 @@ impl Host {
         facts: &SaveFacts,
         permitted: impl Fn(&FileRecord, Timestamp) -> Result<(), Refusal> + Send + Sync,
     ) -> Result<FileRecord, Refusal> {
-        let published = self.ports.tree.is_some();
+        // Read anew: while a large body came in, others may have locked, saved or renamed the file.
+        let first = self.file(&first.id).await?;
+        let there = if self.ports.tree.is_some() { Shown::There } else { Shown::Nowhere };
         // If another program took the file away meanwhile, the save puts it back; anything else it did is a version.
-        let (first, missing) = match self.current(first).await {
-            Ok(record) => (record, false),
-            Err(Refusal { error: WopiError::NotFound, .. }) => (self.file(&first.id).await?, true),
+        let (first, shown) = match self.current(&first).await {
+            Ok(record) => (record, there),
+            Err(Refusal { error: WopiError::NotFound, .. }) => (self.file(&first.id).await?, Shown::Gone),
             Err(refusal) => return Err(refusal),
         };
         let user = &by.user.id;
         let (record, ()) = self
             .update_shown(&first.id, Some(&first), |record, now| {
                 permitted(record, now)?;
-                if missing {
-                    // Nothing stands there that could be the same as these bytes already.
-                    record.content.sha256 = None;
-                }
-                Ok(((), saving::save(record, staged, facts, user, published, now)))
+                Ok(((), saving::save(record, staged, facts, user, shown, now)))
             })
             .await?;
         if record.content.id != staged.id {
@@ -266,7 +264,17 @@ impl Host {
     }
 
     /// Removes bytes that nothing points to. If that fails, the sweeper does it.
+    ///
+    /// Whether something does is asked: a commit that was answered with an error may have been made all the same.
     async fn discard(&self, id: &ContentId) {
+        match self.ports.registry.unreferenced(&[*id]).await {
+            Ok(unreferenced) if unreferenced.contains(id) => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!("asking whether bytes are needed: {}", errors::chain(&error));
+                return;
+            }
+        }
         if let Err(error) = self.ports.contents.remove(id).await {
             tracing::warn!("removing bytes that are not needed: {}", errors::chain(&error));
         }
@@ -329,7 +337,13 @@ impl Host {
                 format!("{} bytes came, {} were announced", staged.stored.size, announced.unwrap_or(0)),
             ));
         }
-        let record = self.place(by, &source.container, &target, &staged, facts).await?;
+        let record = match self.place(by, &source.container, &target, &staged, facts).await {
+            Ok(record) => record,
+            Err(refusal) => {
+                self.rescue(by, &staged, &refusal).await;
+                return Err(refusal);
+            }
+        };
         let token = self.derived_token(&by.claims, &TokenResource::File(record.id.clone()));
         Ok(PutRelativeFile {
             name: record.name.as_str().to_owned(),
@@ -354,7 +368,11 @@ impl Host {
         };
         self.check_name(container, &target).await?;
         let staged = self.stage(wopi_service::empty()).await?;
-        self.place(by, container, &target, &staged, &SaveFacts::default()).await
+        let placed = self.place(by, container, &target, &staged, &SaveFacts::default()).await;
+        if placed.is_err() {
+            self.discard(&staged.id).await;
+        }
+        placed
     }
 
     /// Refuses, before any bytes come, a specific name that is illegal or taken.
@@ -371,7 +389,7 @@ impl Host {
             )),
             NewName::Exactly { name, overwrite } => match self.name_holder(container, name).await? {
                 None => Ok(()),
-                Some(NameHolder::File(held)) if *overwrite => {
+                Some(NameHolder::File(held) | NameHolder::Vanished(held)) if *overwrite => {
                     locks::may_change(&held.lock, None, self.now()).map_err(Refusal::from)
                 }
                 Some(_) => Err(self.taken(container, name).await),
@@ -380,7 +398,7 @@ impl Host {
     }
 
     async fn taken(&self, container: &ContainerId, name: &FileName) -> Refusal {
-        let valid = self.free_name(container, name).await.map(|name| name.as_str().to_owned());
+        let valid = self.another_name(container, name).await.map(|name| name.as_str().to_owned());
         Refusal::new(WopiError::NameTaken { valid }, format!("the container has `{name}` already"))
     }
 
@@ -393,17 +411,13 @@ impl Host {
         staged: &Staged,
         facts: &SaveFacts,
     ) -> Result<FileRecord, Refusal> {
-        let result = match target {
+        match target {
             NewName::Near(name) => self.create_near(by, container, name, staged, facts).await,
             NewName::Exactly { name, overwrite } => {
                 self.create_exactly(by, container, name, *overwrite, staged, facts).await
             }
             NewName::Illegal { reason, .. } => Err(Refusal::internal(reason.clone())),
-        };
-        if result.is_err() {
-            self.discard(&staged.id).await;
         }
-        result
     }
 
     async fn create_near(
@@ -437,7 +451,7 @@ impl Host {
                 return Ok(record);
             }
             match self.name_holder(container, name).await? {
-                Some(NameHolder::File(held)) if overwrite => {
+                Some(NameHolder::File(held) | NameHolder::Vanished(held)) if overwrite => {
                     return self
                         .save(by, &held, staged, facts, |record, now| {
                             locks::may_change(&record.lock, None, now).map_err(Refusal::from)
@@ -581,7 +595,7 @@ impl Host {
 
     /// DeleteFile. The bytes and the history stay for a while.
     pub(crate) async fn delete_file(&self, by: &Caller) -> Result<(), Refusal> {
-        // What is taken out of the folder is what stands there now, whoever put it there.
+        // What another program put there since is what goes, and is kept.
         let record = self.current(by.file()?).await?;
         let published = self.ports.tree.is_some();
         let (record, ()) = self
@@ -616,7 +630,7 @@ impl Host {
                         Ok(Some(NameHolder::File(Box::new(now))))
                     }
                     Ok(_) => Ok(None),
-                    Err(Refusal { error: WopiError::NotFound, .. }) => Ok(None),
+                    Err(Refusal { error: WopiError::NotFound, .. }) => Ok(Some(NameHolder::Vanished(Box::new(record)))),
                     Err(refusal) => Err(refusal),
                 };
             }
@@ -644,7 +658,20 @@ impl Host {
 
     /// The first free name among the candidates, as far as one can tell without taking it.
     pub(crate) async fn free_name(&self, container: &ContainerId, near: &FileName) -> Option<FileName> {
-        for name in naming::candidates(near) {
+        self.first_free(container, naming::candidates(near)).await
+    }
+
+    /// The same beside a name that is taken, even if one cannot tell by whom: a link has it, say, which we do not offer.
+    pub(crate) async fn another_name(&self, container: &ContainerId, taken: &FileName) -> Option<FileName> {
+        self.first_free(container, naming::candidates(taken).skip(1)).await
+    }
+
+    async fn first_free(
+        &self,
+        container: &ContainerId,
+        names: impl Iterator<Item = FileName> + Send,
+    ) -> Option<FileName> {
+        for name in names {
             match self.name_holder(container, &name).await {
                 Ok(None) => return Some(name),
                 Ok(Some(_)) => {}
@@ -758,6 +785,8 @@ pub(crate) fn page_mode(kind: ShareUrlType) -> PageMode {
 /// Who has a name.
 pub(crate) enum NameHolder {
     File(Box<FileRecord>),
+    /// A file that another program took away; it is not known yet whether for good.
+    Vanished(Box<FileRecord>),
     Container,
 }
 

@@ -136,6 +136,8 @@ pub struct Host {
     pub(crate) unsettled_added: Notify,
     /// Files that the folder would not show; tried again in the background.
     pub(crate) unshown: Mutex<std::collections::BTreeSet<FileId>>,
+    /// Files that had a note when notes were last looked through.
+    pub(crate) standing: Mutex<Vec<FileRecord>>,
     pub(crate) scans: crate::index::Scans,
 }
 
@@ -163,6 +165,7 @@ impl Host {
             settling: tokio::sync::Mutex::new(()),
             unsettled_added: Notify::new(),
             unshown: Mutex::default(),
+            standing: Mutex::default(),
             scans: crate::index::Scans::default(),
         }
     }

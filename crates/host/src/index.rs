@@ -4,28 +4,33 @@
 //! | the container shows | the registry has | so |
 //! |---|---|---|
 //! | a name and inode | both | nothing, or a new version if the bytes changed |
+//! | an inode under another name | the inode, and its name is free, or is that of another file it knows | renamed, perhaps in a row or in a round: same id |
+//! | the same, but under the old name stands an unknown inode, or the other name is that of a backup | | saved by renaming: see the next row |
 //! | a name with another inode | the name | saved by replacing: same id, new version |
-//! | an inode under another name, nothing under the old one | the inode | the file was renamed: same id |
-//! | an inode that the registry has elsewhere, where nothing stands any more | | the file was moved: same id |
+//! | an inode that the registry has elsewhere, and that is not there any more | | the file was moved: same id |
 //! | anything else | nothing | a new file |
-//! | nothing | a name | not offered; deleted once a whole scan did not find it, unless somebody holds its lock |
+//! | nothing | a name | not offered; deleted once two whole scans some time apart did not find it, unless somebody holds its lock |
 //!
 //! A file or container with a pending note is left alone: the folder is being made to show it.
+//!
+//! A listing is old when the records are read after it, and older when the last of them is compared. So nothing is
+//! changed for what the folder does not show at that moment, looked at after the record was loaded: then whatever we
+//! ourselves did since the listing either is in the record, or makes the commit fail.
+
+mod containers;
+mod files;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use wopi::{ContainerId, FileId, FileName, ItemVersion, WopiError};
+use wopi::{ContainerId, FileId, FileName, WopiError};
 use wopi_service::Refusal;
 
 use crate::errors;
-use crate::host::Host;
+use crate::host::{CONTAINER_DEPTH_MAX, Host};
 use crate::locks;
 use crate::ports::{FileCommit, RegistryError, Tree, TreeEntry, TreePath};
-use crate::records::{ContainerRecord, Content, FileRecord, LockState, ModifiedAt, Revision, Timestamp};
-
-/// How many new files are made known in one transaction.
-const NEW_FILES_BATCH: usize = 1000;
+use crate::records::{ContainerRecord, FileRecord, Timestamp};
 
 /// How often a request may ask for a whole scan because its file is not where it was.
 const SCAN_ON_DEMAND_EVERY: Duration = Duration::from_secs(10);
@@ -39,10 +44,68 @@ pub const SCAN_EVERY: Duration = Duration::from_secs(15 * 60);
 /// How long hints are gathered before their containers are looked at.
 const HINT_GATHER: Duration = Duration::from_millis(200);
 
-/// When the folder was scanned last; held while it is.
+/// How long something must have been missing, in whole scans, before it is taken for deleted. Programs save by removing
+/// and renaming, and what is moved from a container not yet scanned to one that was is found by the next scan only.
+const MISSING_FOR_MIN: Duration = Duration::from_secs(20);
+
+/// How soon after a scan that missed something the next one comes, to tell whether it is gone for good.
+const SCAN_AGAIN_AFTER: Duration = Duration::from_secs(30);
+
+/// How often the folder is scanned for one container that a save needs, and that cannot be put back.
+const SOUGHT_EVERY: Duration = Duration::from_secs(60);
+
+/// What the scans know of each other.
 #[derive(Debug, Default)]
 pub(crate) struct Scans {
+    /// When the folder was scanned last; held while it is.
     last: tokio::sync::Mutex<Option<Timestamp>>,
+    /// What the last scan did not find, and when it was missed first.
+    missing: std::sync::Mutex<Missing>,
+    /// The container that a save needed last, and when the folder was scanned for it.
+    sought: std::sync::Mutex<Option<(ContainerId, Timestamp)>>,
+}
+
+#[derive(Debug, Default)]
+struct Missing {
+    files: HashMap<FileId, Timestamp>,
+    containers: HashMap<ContainerId, Timestamp>,
+}
+
+impl Missing {
+    /// Takes in what a whole scan missed. Returns what was missed long enough, and how much was missed the first time.
+    fn take_in(&mut self, gone: Gone, now: Timestamp) -> (Gone, usize) {
+        let mut first_time = 0;
+        let mut certain = Gone::default();
+        self.files = gone
+            .files
+            .into_iter()
+            .map(|id| {
+                let since = self.files.get(&id).copied().unwrap_or_else(|| {
+                    first_time += 1;
+                    now
+                });
+                if now.since(since) >= MISSING_FOR_MIN {
+                    certain.files.insert(id.clone());
+                }
+                (id, since)
+            })
+            .collect();
+        self.containers = gone
+            .containers
+            .into_iter()
+            .map(|id| {
+                let since = self.containers.get(&id).copied().unwrap_or_else(|| {
+                    first_time += 1;
+                    now
+                });
+                if now.since(since) >= MISSING_FOR_MIN {
+                    certain.containers.insert(id.clone());
+                }
+                (id, since)
+            })
+            .collect();
+        (certain, first_time)
+    }
 }
 
 /// Records that their container does not show.
@@ -57,8 +120,15 @@ pub(crate) struct Gone {
 pub struct ScanSummary {
     /// Containers looked at.
     pub containers: usize,
+    /// Files and containers that were not found, for the first time: the next scan tells.
+    pub missed: usize,
     /// Files that are in the folder no more.
     pub deleted: usize,
+}
+
+/// Where a record waits, out of the way of another one that has its name now. No tree shows such a name.
+fn aside(id: &str) -> Option<FileName> {
+    FileName::parse(&format!(".moved-{id}")).ok()
 }
 
 impl Host {
@@ -67,234 +137,25 @@ impl Host {
         let Some(tree) = self.ports.tree.as_deref() else { return Ok(Gone::default()) };
         let path = self.container_path(id).await?;
         let entries = tree.list(&path).await.map_err(|e| errors::tree(&format!("listing {path}"), &e))?;
-        let (containers, files): (Vec<TreeEntry>, Vec<TreeEntry>) = entries.into_iter().partition(|e| e.container);
+        let (mut containers, files): (Vec<TreeEntry>, Vec<TreeEntry>) = entries.into_iter().partition(|e| e.container);
+        if path.names().count() + 1 >= CONTAINER_DEPTH_MAX {
+            // No path of ours leads deeper.
+            containers.clear();
+        }
         Ok(Gone {
-            containers: self.reconcile_containers(tree, id, containers).await?,
+            containers: self.reconcile_containers(tree, id, &path, containers).await?,
             files: self.reconcile_files(tree, id, &path, files).await?,
         })
     }
 
-    async fn reconcile_files(
-        &self,
-        tree: &dyn Tree,
-        id: &ContainerId,
-        path: &TreePath,
-        entries: Vec<TreeEntry>,
-    ) -> Result<BTreeSet<FileId>, Refusal> {
-        let records = self.all_files(id).await?;
-        let by_name: HashMap<&FileName, &FileRecord> = records.iter().map(|record| (&record.name, record)).collect();
-        let shown: HashSet<&FileName> = entries.iter().map(|entry| &entry.name).collect();
-        let mut placed: HashSet<&FileId> = HashSet::new();
-        let mut left = Vec::new();
-        for entry in &entries {
-            match by_name.get(&entry.name) {
-                Some(record) if record.pending.is_some() || record.seen == Some(entry.fingerprint) => {
-                    placed.insert(&record.id);
-                }
-                Some(record) if record.seen.is_some_and(|seen| seen.same_inode(&entry.fingerprint)) => {
-                    placed.insert(&record.id);
-                    skip_gone(self.notice(record, &path.join(&entry.name), entry.fingerprint).await)?;
-                }
-                _ => left.push(entry),
-            }
-        }
-        // Renamed within the container. Not where something stands under the old name still: that is how careful programs
-        // save, and what is open must not follow the backup.
-        let mut still_left = Vec::new();
-        for entry in left {
-            let renamed = records.iter().find(|record| {
-                !placed.contains(&record.id)
-                    && !shown.contains(&record.name)
-                    && record.pending.is_none()
-                    && record.seen.is_some_and(|seen| seen.same_inode(&entry.fingerprint))
-            });
-            match renamed {
-                Some(record) if self.take_place(record, id, &path.join(&entry.name), entry).await? => {
-                    placed.insert(&record.id);
-                }
-                _ => still_left.push(entry),
-            }
-        }
-        let mut new = Vec::new();
-        for entry in still_left {
-            match by_name.get(&entry.name) {
-                Some(record) if !placed.contains(&record.id) => {
-                    placed.insert(&record.id);
-                    skip_gone(self.notice(record, &path.join(&entry.name), entry.fingerprint).await)?;
-                }
-                _ => {
-                    if !self.moved_here(tree, id, path, entry).await? {
-                        new.push(self.new_record(id, entry).await?);
-                    }
-                }
-            }
-        }
-        for batch in new.chunks(NEW_FILES_BATCH) {
-            let created = self.ports.registry.create_files(batch).await;
-            created.map_err(|e| errors::registry("making new files known", &e))?;
-        }
-        let gone = records.iter().filter(|record| record.pending.is_none() && !placed.contains(&record.id));
-        Ok(gone.map(|record| record.id.clone()).collect())
-    }
-
-    /// The file stands under another name or in another container now. `false` if the registry has that name otherwise.
-    async fn take_place(
-        &self,
-        record: &FileRecord,
-        container: &ContainerId,
-        path: &TreePath,
-        entry: &TreeEntry,
-    ) -> Result<bool, Refusal> {
-        let update = self.update(&record.id, Some(record), |now, _| {
-            if now.pending.is_none() && now.seen.is_some_and(|seen| seen.same_inode(&entry.fingerprint)) {
-                now.container = container.clone();
-                now.name = entry.name.clone();
-            }
-            Ok(((), None))
-        });
-        match update.await {
-            Ok((record, ())) => {
-                if record.pending.is_none() && record.seen != Some(entry.fingerprint) {
-                    skip_gone(self.notice(&record, path, entry.fingerprint).await)?;
-                }
-                tracing::info!(file.id = %record.id, file.path = %path, "another program renamed or moved the file");
-                Ok(true)
-            }
-            Err(Refusal { error: WopiError::NameTaken { .. } | WopiError::NotFound, .. }) => Ok(false),
-            Err(refusal) => Err(refusal),
-        }
-    }
-
-    async fn moved_here(
-        &self,
-        tree: &dyn Tree,
-        id: &ContainerId,
-        path: &TreePath,
-        entry: &TreeEntry,
-    ) -> Result<bool, Refusal> {
-        let known = self.ports.registry.files_seen_as(&entry.fingerprint).await;
-        for record in known.map_err(|e| errors::registry("looking an inode up", &e))? {
-            if record.pending.is_some() || (record.container == *id && record.name == entry.name) {
-                continue;
-            }
-            // A second name of the same inode (a hard link) is a file of its own, and so is what another file took the
-            // name of.
-            let still_there = match self.file_path(&record).await {
-                Ok(path) => tree.look(&path).ok().flatten().is_some_and(|there| !there.container),
-                Err(_) => false,
-            };
-            if !still_there && self.take_place(&record, id, &path.join(&entry.name), entry).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    async fn new_record(&self, container: &ContainerId, entry: &TreeEntry) -> Result<FileRecord, Refusal> {
-        Ok(FileRecord {
-            id: crate::ids::new_file_id(&*self.ports.random),
-            container: container.clone(),
-            name: entry.name.clone(),
-            revision: Revision::default(),
-            owner: crate::people::folder_owner(),
-            created_at: self.now(),
-            version: ItemVersion(1),
-            content: Content {
-                id: self.new_content_id(),
-                size: entry.fingerprint.size,
-                sha256: None,
-                modified_at: ModifiedAt(entry.fingerprint.modified_ns / 100),
-                saved_by: None,
-                editors: Vec::new(),
-                autosave: false,
-            },
-            lock: LockState::Free,
-            seen: Some(entry.fingerprint),
-            pending: None,
-            deleted_at: None,
-        })
-    }
-
-    async fn reconcile_containers(
-        &self,
-        tree: &dyn Tree,
-        id: &ContainerId,
-        entries: Vec<TreeEntry>,
-    ) -> Result<BTreeSet<ContainerId>, Refusal> {
-        let records = self.all_containers(id).await?;
-        let mut placed: HashSet<ContainerId> = HashSet::new();
-        let mut left = Vec::new();
-        for entry in entries {
-            let same = records.iter().find(|record| record.name == entry.name);
-            match same {
-                Some(record) if record.seen.is_some_and(|seen| seen.same_inode(&entry.fingerprint)) => {
-                    placed.insert(record.id.clone());
-                }
-                _ => left.push(entry),
-            }
-        }
-        for entry in left {
-            // The inode under another name, here or elsewhere, if it is not there any more; else the name with another
-            // inode; else new.
-            let known = self.ports.registry.containers_seen_as(&entry.fingerprint).await;
-            let known = known.map_err(|e| errors::registry("looking an inode up", &e))?;
-            let mut found = None;
-            for record in known {
-                let still_there = match self.container_path(&record.id).await {
-                    Ok(path) => {
-                        tree.look(&path).ok().flatten().is_some_and(|e| e.fingerprint.same_inode(&entry.fingerprint))
-                    }
-                    Err(_) => false,
-                };
-                if !still_there && !placed.contains(&record.id) && record.parent.is_some() {
-                    found = Some(record);
-                    break;
-                }
-            }
-            let named = || records.iter().find(|record| record.name == entry.name && !placed.contains(&record.id));
-            match found.or_else(|| named().cloned()) {
-                Some(record) => {
-                    let mut wanted = record.clone();
-                    wanted.parent = Some(id.clone());
-                    wanted.name = entry.name.clone();
-                    wanted.seen = Some(entry.fingerprint);
-                    placed.insert(record.id.clone());
-                    self.commit_seen_container(wanted).await?;
-                }
-                None => {
-                    let new = ContainerRecord {
-                        id: crate::ids::new_container_id(&*self.ports.random),
-                        parent: Some(id.clone()),
-                        name: entry.name.clone(),
-                        revision: Revision::default(),
-                        created_at: self.now(),
-                        seen: Some(entry.fingerprint),
-                    };
-                    match self.ports.registry.create_container(&new).await {
-                        Ok(_) | Err(RegistryError::NameTaken) => {}
-                        Err(error) => return Err(errors::registry("making a container known", &error)),
-                    }
-                }
-            }
-        }
-        Ok(records.into_iter().map(|record| record.id).filter(|id| !placed.contains(id)).collect())
-    }
-
-    async fn commit_seen_container(&self, wanted: ContainerRecord) -> Result<(), Refusal> {
-        match self.ports.registry.commit_container(&wanted).await {
-            // Whoever was faster saw the same folder; the next scan sees what is left.
-            Ok(_) | Err(RegistryError::Conflict | RegistryError::NameTaken | RegistryError::NotFound) => Ok(()),
-            Err(error) => Err(errors::registry("following a container", &error)),
-        }
-    }
-
     // ── the whole folder ──
 
-    /// Looks at every container, and marks as deleted what is nowhere to be found.
+    /// Looks at every container, and marks as deleted what was nowhere to be found for a while.
     ///
     /// # Errors
     ///
-    /// If the folder or the registry cannot be read: nothing is taken for deleted then.
+    /// If the folder or the registry cannot be read: nothing is taken for deleted then. A container that cannot be read
+    /// does not keep the others from being looked at.
     pub async fn scan(&self) -> Result<ScanSummary, Refusal> {
         let mut last = self.scans.last.lock().await;
         let summary = self.scan_now().await?;
@@ -307,6 +168,7 @@ impl Host {
         let Some(tree) = self.ports.tree.as_deref() else { return Ok(summary) };
         let root = self.ports.registry.root().await.map_err(|e| errors::registry("reading the root", &e))?;
         let mut gone = Gone::default();
+        let mut unreadable = None;
         let mut queue = vec![root.id];
         let mut seen = HashSet::new();
         while let Some(id) = queue.pop() {
@@ -315,9 +177,14 @@ impl Host {
             }
             let here = match self.reconcile(&id).await {
                 Ok(here) => here,
+                Err(refusal) if summary.containers == 0 => return Err(refusal),
                 // Removed while we were on the way to it.
-                Err(Refusal { error: WopiError::NotFound, .. }) if summary.containers > 0 => continue,
-                Err(refusal) => return Err(refusal),
+                Err(Refusal { error: WopiError::NotFound, .. }) => continue,
+                Err(refusal) => {
+                    tracing::warn!(container.id = %id, "a container cannot be scanned: {refusal}");
+                    unreadable.get_or_insert(refusal);
+                    continue;
+                }
             };
             summary.containers += 1;
             let children = self.all_containers(&id).await?;
@@ -326,10 +193,19 @@ impl Host {
             gone.containers.extend(here.containers);
             tokio::task::yield_now().await;
         }
-        for id in &gone.files {
+        if let Some(refusal) = unreadable {
+            // What is missing elsewhere may have been moved to where we cannot look.
+            return Err(refusal);
+        }
+        let (certain, missed) = {
+            let mut missing = self.scans.missing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            missing.take_in(gone, self.now())
+        };
+        summary.missed = missed;
+        for id in &certain.files {
             summary.deleted += usize::from(self.forget_file(tree, id).await?);
         }
-        for id in gone.containers {
+        for id in certain.containers {
             summary.deleted += self.forget_container(tree, id).await?;
         }
         Ok(summary)
@@ -342,10 +218,11 @@ impl Host {
             Err(Refusal { error: WopiError::NotFound, .. }) => return Ok(false),
             Err(refusal) => return Err(refusal),
         };
-        let path = self.file_path(&record).await;
-        let there = match &path {
-            Ok(path) => tree.look(path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?.is_some(),
-            Err(_) => false,
+        let there = match self.file_path(&record).await {
+            Ok(path) => tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?.is_some(),
+            Err(Refusal { error: WopiError::NotFound, .. }) => false,
+            // That we cannot tell is no reason to believe the worst.
+            Err(refusal) => return Err(refusal),
         };
         if there || record.pending.is_some() || locks::live(&record.lock, self.now()).is_some() {
             return Ok(false);
@@ -363,10 +240,11 @@ impl Host {
     }
 
     /// Forgets a container that is not there any more, with all that was in it.
-    async fn forget_container(&self, tree: &dyn Tree, id: ContainerId) -> Result<usize, Refusal> {
+    pub(crate) async fn forget_container(&self, tree: &dyn Tree, id: ContainerId) -> Result<usize, Refusal> {
         let there = match self.container_path(&id).await {
             Ok(path) => tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?.is_some(),
-            Err(_) => return Ok(0),
+            Err(Refusal { error: WopiError::NotFound, .. }) => return Ok(0),
+            Err(refusal) => return Err(refusal),
         };
         if there {
             return Ok(0);
@@ -418,18 +296,38 @@ impl Host {
         }
     }
 
+    /// The container of a saved file is not where it was: scans the folder for it, unless that was just done for the
+    /// same one and the save could not be shown all the same.
+    pub(crate) async fn scan_for(&self, container: &ContainerId) {
+        {
+            let mut sought = self.scans.sought.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let now = self.now();
+            if sought.as_ref().is_some_and(|(id, at)| id == container && now.since(*at) < SOUGHT_EVERY) {
+                return;
+            }
+            *sought = Some((container.clone(), now));
+        }
+        if let Err(refusal) = self.scan().await {
+            tracing::error!("scanning the folder for a container: {refusal}");
+        }
+    }
+
     /// Scans at once, then whenever it is time, and follows hints in between. Until the future is dropped.
     pub async fn keep_scanned(&self) {
         let Some(tree) = self.ports.tree.as_deref() else { return };
         let mut hints = tree.hints();
         loop {
-            match self.scan().await {
+            let next = match self.scan().await {
                 Ok(summary) => {
-                    tracing::debug!(containers = summary.containers, deleted = summary.deleted, "scanned the folder");
+                    tracing::debug!(?summary, "scanned the folder");
+                    if summary.missed > 0 { SCAN_AGAIN_AFTER } else { SCAN_EVERY }
                 }
-                Err(refusal) => tracing::error!("scanning the folder: {refusal}"),
-            }
-            let next_scan = tokio::time::sleep(SCAN_EVERY);
+                Err(refusal) => {
+                    tracing::error!("scanning the folder: {refusal}");
+                    SCAN_EVERY
+                }
+            };
+            let next_scan = tokio::time::sleep(next);
             tokio::pin!(next_scan);
             loop {
                 let hint = async {
@@ -510,10 +408,8 @@ impl Host {
     }
 }
 
-/// A file that vanished while the folder was being read is the next scan's business.
-fn skip_gone<T>(result: Result<T, Refusal>) -> Result<(), Refusal> {
-    match result {
-        Ok(_) | Err(Refusal { error: WopiError::NotFound | WopiError::Busy { .. }, .. }) => Ok(()),
-        Err(refusal) => Err(refusal),
-    }
+/// Whether what was listed there stands there now.
+fn shows(tree: &dyn Tree, path: &TreePath, entry: &TreeEntry) -> Result<bool, Refusal> {
+    let now = tree.look(path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?;
+    Ok(now.is_some_and(|now| now.container == entry.container && now.fingerprint.same_inode(&entry.fingerprint)))
 }

@@ -10,6 +10,8 @@
 //! | `a/b.docx`, `a:b.docx`, `what?.docx` | no | `a-b.docx`, `a-b.docx`, `what-.docx` |
 //! | `CON.docx`, `nul` | no | `CON-.docx`, `nul-` |
 //! | `.hidden.docx`, `~$x.docx`, `.~lock.x#` | no, not offered | `hidden.docx`, `x.docx`, `lock.x-` |
+//! | `~WRL0001.tmp`, `1A2B3C4D.tmp`, `ppt1A2.tmp`, `lu1234ab.tmp` | no, not offered | `WRL0001.tmp`, `1A2B3C4D-.tmp`, `ppt1A2-.tmp`, `lu1234ab-.tmp` |
+//! | `Thumbs.db` | no, not offered | `Thumbs-.db` |
 //! | `x.docx `, `x.docx.` | no | `x.docx` |
 //! | ``, ` `, `..` | no | the default name |
 //! | 300 letters | no | cut, extension kept |
@@ -68,7 +70,8 @@ pub fn legalize(text: &str, extension: &str) -> FileName {
     let stem = cleaned.strip_suffix(extension).unwrap_or(cleaned).trim_end_matches(['.', ' ']);
     let stem = if stem.chars().all(|c| matches!(c, '-' | '.' | ' ')) { DEFAULT_STEM } else { stem };
     let stem = cut(stem, FileName::BYTES_MAX - extension.len() - COUNTER_BYTES_MAX).trim_end_matches(['.', ' ']);
-    let stem = if is_reserved(stem) { format!("{stem}-") } else { stem.to_owned() };
+    let spoilt = is_reserved(stem) || is_unoffered(&format!("{stem}{extension}"));
+    let stem = if spoilt { format!("{stem}-") } else { stem.to_owned() };
     // What is left has no separators, is not empty, not only dots and not too long; the default is, too, a name.
     FileName::parse(&format!("{stem}{extension}"))
         .or_else(|_| FileName::parse(DEFAULT_STEM))
@@ -84,12 +87,43 @@ pub fn candidates(name: &FileName) -> impl Iterator<Item = FileName> + '_ {
         .chain((2..=CANDIDATES_MAX).filter_map(move |n| FileName::parse(&format!("{stem} ({n}){extension}")).ok()))
 }
 
-/// Whether files of this name are hidden or belong to a running office program, so that no client is offered them.
+/// Whether files of this name are hidden or belong to a running office program, so that no client is offered them. A
+/// tree does not take such names either, so a name that a client merely suggests must not become one.
 pub fn is_unoffered(text: &str) -> bool {
     text.starts_with('.')
         || text.starts_with("~$")
-        || text.eq_ignore_ascii_case("thumbs.db")
-        || text.eq_ignore_ascii_case("desktop.ini")
+        || ["thumbs.db", "ehthumbs.db", "desktop.ini"].iter().any(|known| text.eq_ignore_ascii_case(known))
+        || is_temporary(text)
+}
+
+/// What Word, Excel, PowerPoint and LibreOffice write beside the file they save.
+fn is_temporary(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let Some(stem) = text.strip_suffix(".tmp") else { return false };
+    let hexadecimal = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let of_libre_office = |rest: &str| rest.len() >= 6 && rest.bytes().all(|b| b.is_ascii_alphanumeric());
+    stem.starts_with('~')
+        || (stem.len() == 8 && hexadecimal(stem))
+        || stem.strip_prefix("ppt").is_some_and(hexadecimal)
+        || stem.strip_prefix("lu").is_some_and(of_libre_office)
+}
+
+/// Whether programs that keep the file before a save under another name would call that of `original` so.
+///
+/// | | |
+/// |---|---|
+/// | `report.txt~`, `report.txt.~3~` | Emacs, Vim, Kate |
+/// | `report.txt.bak`, `report.txt.old`, `report.txt.orig` | many |
+/// | `report.bak` | LibreOffice, older editors |
+pub fn is_backup(name: &FileName, original: &FileName) -> bool {
+    if let Some(rest) = name.as_str().strip_prefix(original.as_str()) {
+        let numbered = |rest: &str| {
+            let digits = rest.strip_prefix(".~").and_then(|rest| rest.strip_suffix('~')).unwrap_or_default();
+            !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+        };
+        return matches!(rest, "~" | ".bak" | ".old" | ".orig") || numbered(rest);
+    }
+    name.extension() == ".bak" && name.stem() == original.stem()
 }
 
 /// How many bytes the stem of a file may have, so that its extension and a counter still fit (`FileNameMaxLength`,
@@ -144,6 +178,16 @@ mod tests {
             ("CON.docx", Some("CON-.docx")),
             ("nul", Some("nul-")),
             (".hidden.docx", Some("hidden.docx")),
+            ("~WRL0001.tmp", Some("WRL0001.tmp")),
+            ("1A2B3C4D.tmp", Some("1A2B3C4D-.tmp")),
+            ("~1A2B3C4D.tmp", Some("1A2B3C4D-.tmp")),
+            ("ppt1A2.tmp", Some("ppt1A2-.tmp")),
+            ("lu1234ab.tmp", Some("lu1234ab-.tmp")),
+            ("Thumbs.db", Some("Thumbs-.db")),
+            ("ehthumbs.db", Some("ehthumbs-.db")),
+            (".Desktop.ini", Some("Desktop-.ini")),
+            ("notes.tmp", None),
+            ("12345678.docx", None),
             ("~$x.docx", Some("x.docx")),
             ("x.docx ", Some("x.docx")),
             ("x.docx.", Some("x.docx")),
@@ -165,6 +209,29 @@ mod tests {
         let made = legalize(&format!("{}.docx", "ä".repeat(300)), ".docx");
         assert!(made.as_str().ends_with("ä.docx") && made.as_str().len() <= FileName::BYTES_MAX);
         assert!(candidates(&made).take(999).all(|name| name.as_str().ends_with(".docx")));
+    }
+
+    #[test]
+    fn the_table_of_backups() {
+        for (name, original, expected) in [
+            ("report.txt~", "report.txt", true),
+            ("report.txt.~3~", "report.txt", true),
+            ("report.txt.bak", "report.txt", true),
+            ("report.txt.old", "report.txt", true),
+            ("report.txt.orig", "report.txt", true),
+            ("report.bak", "report.odt", true),
+            ("report.txt", "report.txt", false),
+            ("report.txt.~~", "report.txt", false),
+            ("report.txt.~x~", "report.txt", false),
+            ("report.txt2", "report.txt", false),
+            ("report (2).txt", "report.txt", false),
+            ("other.txt~", "report.txt", false),
+            ("other.bak", "report.txt", false),
+            ("report.txt", "report.bak", false),
+        ] {
+            let [name, original] = [name, original].map(|text| FileName::parse(text).unwrap());
+            assert_eq!(is_backup(&name, &original), expected, "{name} {original}");
+        }
     }
 
     #[test]

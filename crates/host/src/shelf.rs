@@ -4,14 +4,17 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use wopi::WopiError;
+use wopi::{ContainerId, FileId, FileName, ItemVersion, WopiError};
 use wopi_service::{Body, Refusal};
 
 use crate::caller::Caller;
 use crate::errors;
 use crate::host::Host;
-use crate::ports::{ContentsError, RegistryError, Tree, TreeError, TreePath};
-use crate::records::{Content, FileRecord, Fingerprint, ModifiedAt, Pending, Sha256, VersionEntry};
+use crate::ports::{ContentsError, FileCommit, RegistryError, Tree, TreeError, TreePath};
+use crate::records::{
+    ContainerRecord, Content, ContentId, FileRecord, Fingerprint, ModifiedAt, Pending, Sha256, VersionEntry,
+};
+use crate::saving::later;
 
 /// How often reading a file is tried against saves that go on meanwhile.
 const READ_ATTEMPTS_MAX: usize = 8;
@@ -19,12 +22,29 @@ const READ_ATTEMPTS_MAX: usize = 8;
 /// How often the folder is asked again to show what it would not.
 const SHOW_AGAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// How often a file that is not there is looked for again before it is said to be gone: programs that save by removing
+/// and renaming leave a moment without it, and a 404 ends a client's session.
+const VANISHED_LOOKS: usize = 5;
+
+/// The pause between two such looks.
+const VANISHED_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// How long settling waits for more files to join.
 const SETTLE_GATHER: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Whether a record still carries the note that another look at it had.
 fn same_note(now: &FileRecord, then: &FileRecord) -> bool {
     now.pending == then.pending && now.content.id == then.content.id && now.name == then.name
+}
+
+/// What the folder turned out to show when a change of another program was to be written down.
+enum Noticed {
+    /// The record says so.
+    Done,
+    /// The bytes have to be compared with those of the record first.
+    Compare,
+    /// By now it shows this, or nothing.
+    Otherwise(Option<Fingerprint>),
 }
 
 impl Host {
@@ -39,7 +59,10 @@ impl Host {
         let path = self.file_path(record).await?;
         match tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))? {
             Some(entry) if record.seen == Some(entry.fingerprint) => Ok(record.clone()),
-            Some(entry) if !entry.container => self.notice(record, &path, entry.fingerprint).await,
+            Some(entry) if record.seen.is_some_and(|seen| seen.same_inode(&entry.fingerprint)) => {
+                self.notice(record, &path, entry.fingerprint).await
+            }
+            // Nothing, or another file: this one may stand under another name now.
             _ => self.search(record, &path).await,
         }
     }
@@ -61,6 +84,9 @@ impl Host {
     }
 
     /// Another program wrote to the file: its bytes are a new version, unless they are the same after all.
+    ///
+    /// What was seen may be older than the record: a save of ours may have come between. So the folder is looked at once
+    /// more after the record was loaded, by every attempt to commit.
     pub(crate) async fn notice(
         &self,
         record: &FileRecord,
@@ -68,55 +94,100 @@ impl Host {
         seen: Fingerprint,
     ) -> Result<FileRecord, Refusal> {
         let Some(tree) = &self.ports.tree else { return Ok(record.clone()) };
-        let sha256 = self.hash_now(tree.as_ref(), path, &seen).await?;
-        let id = self.new_content_id();
-        let (record, ()) = self
-            .update(&record.id, Some(record), |record, _| {
-                if record.pending.is_some() || record.seen == Some(seen) {
-                    return Ok(((), None));
+        let (mut record, mut seen) = (record.clone(), seen);
+        let mut compare = record.content.sha256.is_some() && record.content.size == seen.size;
+        for _ in 0..READ_ATTEMPTS_MAX {
+            // Where the size tells, the bytes need not be read here, so that a listing does not read whole files.
+            let sha256 = if compare { self.hash_now(tree.as_ref(), path, &seen).await? } else { None };
+            let id = self.new_content_id();
+            let place = (record.container.clone(), record.name.clone());
+            let (stored, noticed) = self
+                .update(&record.id, Some(&record), |record, _| {
+                    if record.pending.is_some() || record.seen == Some(seen) {
+                        return Ok((Noticed::Done, None));
+                    }
+                    if (&record.container, &record.name) != (&place.0, &place.1) {
+                        return Ok((Noticed::Otherwise(None), None));
+                    }
+                    let now = tree.look(path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?;
+                    let now = now.filter(|entry| !entry.container).map(|entry| entry.fingerprint);
+                    if now != Some(seen) {
+                        return Ok((Noticed::Otherwise(now), None));
+                    }
+                    if !compare && record.content.sha256.is_some() && record.content.size == seen.size {
+                        return Ok((Noticed::Compare, None));
+                    }
+                    // Indexers, virus scanners and sync programs touch times; clients must not see that
+                    // (protocol/clients.md 9, "Conflicts").
+                    if sha256.is_none() || sha256 != record.content.sha256 {
+                        record.version = record.version.next();
+                        record.content = Content {
+                            id,
+                            size: seen.size,
+                            sha256,
+                            modified_at: later(ModifiedAt(seen.modified_ns / 100), &record.content),
+                            saved_by: None,
+                            editors: Vec::new(),
+                            autosave: false,
+                        };
+                        tracing::info!(file.id = %record.id, file.path = %path, "another program changed the file");
+                    }
+                    record.seen = Some(seen);
+                    Ok((Noticed::Done, None))
+                })
+                .await?;
+            match noticed {
+                Noticed::Done => return Ok(stored),
+                Noticed::Compare => compare = true,
+                Noticed::Otherwise(Some(now)) => {
+                    seen = now;
+                    compare = stored.content.sha256.is_some() && stored.content.size == seen.size;
                 }
-                // Indexers, virus scanners and sync programs touch times; clients must not see that
-                // (protocol/clients.md 9, "Conflicts").
-                if sha256.is_none() || sha256 != record.content.sha256 {
-                    record.version = record.version.next();
-                    record.content = Content {
-                        id,
-                        size: seen.size,
-                        sha256,
-                        modified_at: ModifiedAt(seen.modified_ns / 100),
-                        saved_by: None,
-                        editors: Vec::new(),
-                        autosave: false,
-                    };
-                    tracing::info!(file.id = %record.id, file.path = %path, "another program changed the file");
-                }
-                record.seen = Some(seen);
-                Ok(((), None))
-            })
-            .await?;
-        Ok(record)
+                Noticed::Otherwise(None) => break,
+            }
+            record = stored;
+        }
+        Err(Refusal::new(
+            WopiError::Busy { retry_after: errors::RETRY_AFTER_SECONDS },
+            format!("another program is at work on {path}"),
+        ))
     }
 
-    /// The file is not where it was: it was moved or renamed by another program, or it is gone.
+    /// The file is not where it was: it was moved or renamed by another program, alone or with its container, or it is
+    /// gone, perhaps for a moment only.
     async fn search(&self, record: &FileRecord, path: &TreePath) -> Result<FileRecord, Refusal> {
         match self.reconcile(&record.container).await {
-            // A container that is not where it was, either: only a scan can tell.
+            // The container is not there: it was moved, or it is gone, too.
             Ok(_) | Err(Refusal { error: WopiError::NotFound, .. }) => {}
             Err(refusal) => return Err(refusal),
         }
-        let mut again = self.file(&record.id).await?;
-        if again.container == record.container && again.name == record.name {
-            self.scan_soon_and_wait().await;
-            again = self.file(&record.id).await?;
+        let mut scanned = false;
+        for _ in 0..VANISHED_LOOKS {
+            let again = self.file(&record.id).await?;
+            if let Some(found) = self.found(&again).await? {
+                return Ok(found);
+            }
+            if scanned {
+                tokio::time::sleep(VANISHED_PAUSE).await;
+            } else {
+                self.scan_soon_and_wait().await;
+                scanned = true;
+            }
         }
-        let path_now = self.file_path(&again).await?;
-        let tree = self.ports.tree.as_ref();
-        let entry = tree.and_then(|tree| tree.look(&path_now).ok().flatten()).filter(|entry| !entry.container);
-        match entry {
-            Some(entry) if again.pending.is_some() || again.seen == Some(entry.fingerprint) => Ok(again),
-            Some(entry) => self.notice(&again, &path_now, entry.fingerprint).await,
-            None if again.pending.is_some() => Ok(again),
-            None => Err(Refusal::new(WopiError::NotFound, format!("the file {path} is not in the folder any more"))),
+        Err(Refusal::new(WopiError::NotFound, format!("the file {path} is not in the folder any more")))
+    }
+
+    /// The record as it is true now, if the folder shows the file where the record says.
+    async fn found(&self, record: &FileRecord) -> Result<Option<FileRecord>, Refusal> {
+        if record.pending.is_some() {
+            return Ok(Some(record.clone()));
+        }
+        let Some(tree) = &self.ports.tree else { return Ok(None) };
+        let path = self.file_path(record).await?;
+        match tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))? {
+            Some(entry) if record.seen == Some(entry.fingerprint) => Ok(Some(record.clone())),
+            Some(entry) if !entry.container => self.notice(record, &path, entry.fingerprint).await.map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -223,9 +294,11 @@ impl Host {
         let (Some(tree), Some(pending), Some(seen)) = (&self.ports.tree, &record.pending, record.seen) else {
             return Ok(());
         };
-        let Ok(container) = self.container_path(&record.container).await else {
-            // Its container is gone, and with it the name. Nothing is left to show.
-            return Err(TreeError::NotFound);
+        let container = match self.container_path(&record.container).await {
+            Ok(container) => container,
+            // Its container is gone, and with it the name.
+            Err(Refusal { error: WopiError::NotFound, .. }) => return Err(TreeError::NotFound),
+            Err(refusal) => return Err(TreeError::Unavailable(refusal.because.into_owned().into())),
         };
         let path = container.join(&record.name);
         match pending {
@@ -234,12 +307,11 @@ impl Host {
                     tree.publish(&path, &record.content.id, &seen, replaces.as_ref().map(|(id, _)| id)).await?;
                 match (replaces, swapped) {
                     (Some((id, expected)), Some(found)) if found != *expected => {
-                        self.amend_replaced(record, id, &found).await;
+                        self.amend_replaced(record, id, &found).await
                     }
-                    (Some((id, _)), None) => self.forget_replaced(record, id).await,
-                    _ => {}
+                    (Some((id, _)), None) => self.drop_replaced(record, id).await,
+                    _ => Ok(()),
                 }
-                Ok(())
             }
             Pending::Rename { from } => tree.rename(&container.join(from), &path, &seen).await,
             Pending::Bin => tree.bin(&path, &seen, &record.content.id).await,
@@ -248,109 +320,142 @@ impl Host {
 
     /// Another program had changed the file in the moment before it was replaced: what was kept are that program's
     /// bytes, and the history says so.
-    async fn amend_replaced(&self, record: &FileRecord, id: &crate::records::ContentId, found: &Fingerprint) {
-        let entries = match self.ports.registry.versions(&record.id).await {
-            Ok(entries) => entries,
-            Err(error) => {
-                tracing::error!(file.id = %record.id, "reading the history: {}", errors::chain(&error));
-                return;
-            }
-        };
-        if let Some(entry) = entries.into_iter().find(|entry| entry.content.id == *id) {
-            let content = Content {
-                size: found.size,
-                sha256: None,
-                modified_at: ModifiedAt(found.modified_ns / 100),
-                saved_by: None,
-                editors: Vec::new(),
-                autosave: false,
-                ..entry.content
-            };
-            tracing::warn!(file.id = %record.id, "the file that was replaced had just been changed by another program; those bytes are kept as version {}", entry.version);
-            if let Err(error) = self.ports.registry.amend_version(&VersionEntry { content, ..entry }).await {
-                tracing::error!(file.id = %record.id, "amending the history: {}", errors::chain(&error));
-            }
-        }
-    }
-
-    /// Another program had taken the file away before it was replaced, and its bytes with it: the history must not
-    /// promise them.
-    async fn forget_replaced(&self, record: &FileRecord, id: &crate::records::ContentId) {
-        if !matches!(self.ports.contents.open(id, 0..0).await, Err(ContentsError::NotFound)) {
-            return;
-        }
+    async fn amend_replaced(&self, record: &FileRecord, id: &ContentId, found: &Fingerprint) -> Result<(), TreeError> {
+        let unavailable = |error: RegistryError| TreeError::Unavailable(Box::new(error));
         let registry = &self.ports.registry;
-        let removed = async {
-            let entries = registry.versions(&record.id).await?;
-            let gone: Vec<_> = entries.iter().filter(|entry| entry.content.id == *id).map(|e| e.version).collect();
-            if gone.is_empty() { Ok(()) } else { registry.remove_versions(&record.id, &gone).await }
+        let content = Content {
+            id: *id,
+            size: found.size,
+            sha256: None,
+            modified_at: ModifiedAt(found.modified_ns / 100),
+            saved_by: None,
+            editors: Vec::new(),
+            autosave: false,
         };
-        if let Err(error) = removed.await {
-            tracing::error!(file.id = %record.id, "amending the history: {}", errors::chain(&error));
+        let entries = registry.versions(&record.id).await.map_err(unavailable)?;
+        if let Some(entry) = entries.into_iter().find(|entry| entry.content.id == *id) {
+            tracing::warn!(file.id = %record.id, "the file that was replaced had just been changed by another program; those bytes are kept as version {}", entry.version);
+            let amended = registry.amend_version(&VersionEntry { content, ..entry }).await;
+            return amended.map_err(unavailable);
         }
-    }
-
-    /// As [`Self::carry_out`], where neither the file nor perhaps its container stands where it should: another program
-    /// has moved the container, or removed it. A save that was answered makes it again.
-    async fn carry_out_elsewhere(&self, record: &FileRecord) -> Result<(), TreeError> {
-        if let Err(refusal) = self.scan().await {
-            return Err(TreeError::Unavailable(refusal.into()));
+        if found.size == 0 {
+            return Ok(());
         }
-        let outcome = self.carry_out(record).await;
-        let (Err(TreeError::NotFound), Some(tree), Some(Pending::Publish { .. })) =
-            (&outcome, &self.ports.tree, &record.pending)
-        else {
-            return outcome;
-        };
-        let Ok(container) = self.container_path(&record.container).await else { return outcome };
-        let mut path = TreePath::root();
-        for name in container.names() {
-            let Ok(name) = wopi::FileName::parse(name) else { return outcome };
-            path = path.join(&name);
-            match tree.create_container(&path).await {
+        // As far as we knew the file had no bytes, so that the history has no entry for them.
+        for _ in 0..crate::host::COMMIT_ATTEMPTS_MAX {
+            let now = registry.file(&record.id).await.map_err(unavailable)?;
+            let Some(before) = now.version.0.checked_sub(1).filter(|_| same_note(&now, record)) else { return Ok(()) };
+            let replaced = VersionEntry {
+                file: record.id.clone(),
+                version: ItemVersion(before),
+                content: content.clone(),
+                label: None,
+                keep: false,
+            };
+            match registry.commit_file(&FileCommit { record: now, replaced: Some(replaced) }).await {
                 Ok(_) => {
-                    tracing::warn!(container.path = %path, "another program removed the container; a save needs it");
+                    tracing::warn!(file.id = %record.id, "another program had just filled the empty file that was replaced; its bytes are kept as version {before}");
+                    return Ok(());
                 }
-                Err(TreeError::NameTaken) => {}
-                Err(error) => return Err(error),
+                Err(RegistryError::Conflict) => {}
+                Err(error) => return Err(unavailable(error)),
             }
         }
-        self.carry_out(record).await
+        Err(TreeError::Unavailable("the record changed again and again".into()))
     }
 
-    /// Carries out, makes durable, and clears the note.
+    /// Another program had taken the file away before it was replaced: no bytes were kept, so the history promises none.
+    async fn drop_replaced(&self, record: &FileRecord, id: &ContentId) -> Result<(), TreeError> {
+        let unavailable = |error: RegistryError| TreeError::Unavailable(Box::new(error));
+        let entries = self.ports.registry.versions(&record.id).await.map_err(unavailable)?;
+        let Some(entry) = entries.into_iter().find(|entry| entry.content.id == *id) else { return Ok(()) };
+        tracing::warn!(file.id = %record.id, "another program had taken the file away before it was saved; version {} is lost with it", entry.version);
+        self.ports.registry.remove_versions(&record.id, &[entry.version]).await.map_err(unavailable)
+    }
+
+    /// Carries out, makes durable, and clears the note. A note that cannot be carried out stands.
     pub(crate) async fn finish(&self, record: &FileRecord) -> Result<(), Refusal> {
         if record.pending.is_none() {
             return Ok(());
         }
         let _settling = self.settling.lock().await;
-        let mut outcome = self.carry_out(record).await;
-        if matches!(outcome, Err(TreeError::NotFound)) {
-            outcome = self.carry_out_elsewhere(record).await;
+        let mut carried_out = self.carry_out(record).await;
+        if let (Err(TreeError::NotFound), Some(pending)) = (&carried_out, &record.pending) {
+            carried_out = match pending {
+                Pending::Publish { .. } => {
+                    self.find_or_restore_container(&record.container).await?;
+                    self.carry_out(record).await
+                }
+                // Another program took the file out of our hands. What it made of it the folder tells.
+                Pending::Rename { from } => return self.clear_note_and_name(record, Some(from)).await,
+                Pending::Bin => Ok(()),
+            };
         }
-        match outcome {
+        match carried_out {
             Ok(()) => {}
-            // What was to be renamed is not there any more, or where a save belongs there can be no container: the bytes
-            // stay among the contents, where the history and the record still find them.
-            Err(TreeError::NotFound) => {
-                tracing::warn!(file.id = %record.id, "the folder cannot show the file any more");
-            }
             Err(TreeError::NameTaken) => return self.take_another_name(record).await,
+            Err(TreeError::NotFound) => {
+                return Err(Refusal::new(
+                    WopiError::Busy { retry_after: errors::RETRY_AFTER_SECONDS },
+                    "another program keeps moving the container of the file",
+                ));
+            }
             Err(error) => return Err(errors::tree("bringing the folder up to date", &error)),
         }
-        if let (Some(tree), Ok(container)) = (&self.ports.tree, self.container_path(&record.container).await) {
-            match tree.settle(&[container]).await {
-                Ok(()) | Err(TreeError::NotFound) => {}
-                Err(error) => return Err(errors::tree("making the folder durable", &error)),
-            }
-        }
+        self.settle_container(record).await?;
         // Whatever waits for this file is this note or one that is gone.
         self.unsettled().retain(|waiting| waiting.id != record.id);
         self.clear_note(record).await
     }
 
+    /// The folder has no container where the record of a saved file says. Another program moved it, and a scan finds it;
+    /// or removed it, and then it comes back with the file: a save that was taken must not vanish.
+    async fn find_or_restore_container(&self, id: &ContainerId) -> Result<(), Refusal> {
+        let Some(tree) = &self.ports.tree else { return Ok(()) };
+        self.scan_for(id).await;
+        let registry = &self.ports.registry;
+        let mut above = Vec::new();
+        let mut at = Some(id.clone());
+        while let Some(id) = at.filter(|_| above.len() < crate::host::CONTAINER_DEPTH_MAX) {
+            let record = registry.container(&id).await.map_err(|e| errors::registry("reading a container", &e))?;
+            at = record.parent.clone();
+            above.push(record);
+        }
+        let mut path = TreePath::root();
+        for record in above.into_iter().rev().filter(|record| record.parent.is_some()) {
+            path = path.join(&record.name);
+            let there = tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?;
+            if there.is_none() {
+                let made = tree.create_container(&path).await;
+                let made = made.map_err(|e| errors::tree(&format!("putting the container {path} back"), &e))?;
+                tracing::warn!(container.path = %path, "another program removed a container with a file that was just saved; it is put back");
+                self.commit_seen_container(ContainerRecord { seen: Some(made.fingerprint), ..record }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_container(&self, record: &FileRecord) -> Result<(), Refusal> {
+        let Some(tree) = &self.ports.tree else { return Ok(()) };
+        let container = match self.container_path(&record.container).await {
+            Ok(container) => container,
+            Err(Refusal { error: WopiError::NotFound, .. }) => return Ok(()),
+            Err(refusal) => return Err(refusal),
+        };
+        match tree.settle(&[container]).await {
+            Ok(()) | Err(TreeError::NotFound) => Ok(()),
+            Err(error) => Err(errors::tree("making the folder durable", &error)),
+        }
+    }
+
     /// Clears the note of a record whose folder is durable, if it still is that note.
     pub(crate) async fn clear_note(&self, done: &FileRecord) -> Result<(), Refusal> {
+        self.clear_note_and_name(done, None).await
+    }
+
+    /// The same, and gives the record this name if it is free.
+    async fn clear_note_and_name(&self, done: &FileRecord, name: Option<&FileName>) -> Result<(), Refusal> {
+        let mut name = name;
         for _ in 0..crate::host::COMMIT_ATTEMPTS_MAX {
             let mut record = match self.ports.registry.file(&done.id).await {
                 Ok(record) => record,
@@ -361,13 +466,20 @@ impl Host {
                 return Ok(());
             }
             record.pending = None;
-            match self.ports.registry.commit_file(&crate::ports::FileCommit { record, replaced: None }).await {
+            if let Some(name) = name {
+                record.name = name.clone();
+            }
+            match self.ports.registry.commit_file(&FileCommit { record, replaced: None }).await {
                 Ok(_) => return Ok(()),
                 Err(RegistryError::Conflict) => {}
+                Err(RegistryError::NameTaken) if name.is_some() => name = None,
                 Err(error) => return Err(errors::registry("clearing a note", &error)),
             }
         }
-        Ok(())
+        Err(Refusal::new(
+            WopiError::Busy { retry_after: errors::RETRY_AFTER_SECONDS },
+            "the record of a file whose note was to be cleared changed again and again",
+        ))
     }
 
     /// After a crash, or against another program: the name that was decided is taken by a file that we did not know.
@@ -377,14 +489,17 @@ impl Host {
         for name in crate::naming::candidates(&record.name.clone()).skip(1) {
             let mut wanted = record.clone();
             wanted.name = name;
-            match self.ports.registry.commit_file(&crate::ports::FileCommit { record: wanted, replaced: None }).await {
+            match self.ports.registry.commit_file(&FileCommit { record: wanted, replaced: None }).await {
                 Ok(stored) => record = stored,
                 Err(RegistryError::NameTaken) => continue,
                 Err(RegistryError::Conflict) => return Ok(()),
                 Err(error) => return Err(errors::registry("choosing another name", &error)),
             }
             match self.carry_out(&record).await {
-                Ok(()) => return self.clear_note(&record).await,
+                Ok(()) => {
+                    self.settle_container(&record).await?;
+                    return self.clear_note(&record).await;
+                }
                 Err(TreeError::NameTaken) => {}
                 Err(error) => return Err(errors::tree("bringing the folder up to date", &error)),
             }
@@ -413,9 +528,18 @@ impl Host {
             return 0;
         }
         let mut containers = std::collections::BTreeSet::new();
-        for record in &records {
-            if let Ok(path) = self.container_path(&record.container).await {
-                containers.insert(path);
+        let mut settled = Vec::with_capacity(records.len());
+        for record in records {
+            match self.container_path(&record.container).await {
+                Ok(path) => {
+                    containers.insert(path);
+                    settled.push(record);
+                }
+                Err(Refusal { error: WopiError::NotFound, .. }) => settled.push(record),
+                Err(refusal) => {
+                    tracing::error!(file.id = %record.id, "making the folder durable: {refusal}");
+                    self.unsettled().push(record);
+                }
             }
         }
         let containers: Vec<TreePath> = containers.into_iter().collect();
@@ -423,15 +547,18 @@ impl Host {
             Ok(()) | Err(TreeError::NotFound) => {}
             Err(error) => {
                 tracing::error!("making the folder durable: {}", errors::chain(&error));
-                self.unsettled().extend(records);
+                self.unsettled().extend(settled);
                 return 0;
             }
         }
         let mut cleared = 0;
-        for record in &records {
-            match self.clear_note(record).await {
+        for record in settled {
+            match self.clear_note(&record).await {
                 Ok(()) => cleared += 1,
-                Err(refusal) => tracing::error!(file.id = %record.id, "{refusal}"),
+                Err(refusal) => {
+                    tracing::error!(file.id = %record.id, "{refusal}");
+                    self.unsettled().push(record);
+                }
             }
         }
         cleared
@@ -442,7 +569,7 @@ impl Host {
         self.unshown().insert(record.id.clone());
     }
 
-    fn unshown(&self) -> std::sync::MutexGuard<'_, std::collections::BTreeSet<wopi::FileId>> {
+    fn unshown(&self) -> std::sync::MutexGuard<'_, std::collections::BTreeSet<FileId>> {
         self.unshown.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -463,8 +590,37 @@ impl Host {
         self.unshown().len()
     }
 
+    /// Takes up notes that nobody carries out any more: whoever decided them was broken off before they were carried
+    /// out, because the client went away. Only a note that stood already when this was called last is taken up, so that
+    /// requests under way are left alone. Returns how many were.
+    pub async fn take_up_notes(&self) -> usize {
+        if self.ports.tree.is_none() {
+            return 0;
+        }
+        let pending = match self.ports.registry.files_pending().await {
+            Ok(pending) => pending,
+            Err(error) => {
+                tracing::error!("reading what is pending: {}", errors::chain(&error));
+                return 0;
+            }
+        };
+        let waiting: std::collections::BTreeSet<FileId> =
+            self.unsettled().iter().map(|record| record.id.clone()).collect();
+        let mut standing = self.standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let before = std::mem::replace(&mut *standing, pending);
+        let left = |now: &&FileRecord| {
+            !waiting.contains(&now.id) && before.iter().any(|then| then.id == now.id && same_note(now, then))
+        };
+        let left: Vec<&FileRecord> = standing.iter().filter(left).collect();
+        left.iter().for_each(|record| self.show_later(record));
+        left.len()
+    }
+
     /// Settles whenever something waits, until the future is dropped.
     pub async fn keep_settled(&self) {
+        // Not a pause that starts anew with every save: under load it would never be over.
+        let mut again = tokio::time::interval(SHOW_AGAIN_EVERY);
+        again.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = self.unsettled_added.notified() => {
@@ -472,7 +628,8 @@ impl Host {
                     tokio::time::sleep(SETTLE_GATHER).await;
                     self.settle_all().await;
                 }
-                () = tokio::time::sleep(SHOW_AGAIN_EVERY) => {
+                _ = again.tick() => {
+                    self.take_up_notes().await;
                     self.show_all().await;
                     // Also what could not be settled before.
                     self.settle_all().await;

@@ -10,7 +10,7 @@ use wopi_service::Refusal;
 use crate::errors;
 use crate::host::Host;
 use crate::ports::RegistryError;
-use crate::records::{ContentId, RescuedSave, Timestamp, VersionEntry};
+use crate::records::{ContentId, ModifiedAt, RescuedSave, Timestamp, VersionEntry};
 
 /// How often the background work sweeps.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -41,25 +41,37 @@ pub struct SweepSummary {
     pub sessions: u64,
 }
 
-/// The versions of one file, latest first, that may go.
+/// The versions of one file, latest first, that may go. `current` is the time of the content that replaced the latest.
 ///
-/// | age | kept |
+/// | replaced | kept |
 /// |---|---|
-/// | up to `kept` | every one |
-/// | up to `daily_kept` | the latest of each day |
-/// | older | none |
+/// | at most `kept` ago | every one |
+/// | at most `daily_kept` ago | the latest of each day |
+/// | longer ago | none |
+///
+/// What counts is when a version was replaced, by the time of the one after it, not when it was made: a document that
+/// nobody touched for years must not lose its original an hour after the first edit.
 ///
 /// A version with a name, or one marked to be kept, never goes.
-pub fn thinned(versions: &[VersionEntry], kept: Duration, daily_kept: Duration, now: Timestamp) -> Vec<ItemVersion> {
+pub fn thinned(
+    versions: &[VersionEntry],
+    current: ModifiedAt,
+    kept: Duration,
+    daily_kept: Duration,
+    now: Timestamp,
+) -> Vec<ItemVersion> {
     let mut days = BTreeSet::new();
     let mut out = Vec::new();
+    let mut replaced_at = current;
     for entry in versions {
         let at = Timestamp(entry.content.modified_at.0 / 10_000);
-        let age = now.since(at);
+        let age = now.since(Timestamp(replaced_at.0 / 10_000));
+        replaced_at = entry.content.modified_at;
+        let latest_of_its_day = days.insert(at.0.div_euclid(DAY_MS));
         if age <= kept || entry.keep || entry.label.is_some() {
             continue;
         }
-        if age > daily_kept || !days.insert(at.0.div_euclid(DAY_MS)) {
+        if age > daily_kept || !latest_of_its_day {
             out.push(entry.version);
         }
     }
@@ -121,8 +133,14 @@ impl Host {
 
     async fn thin(&self, file: &FileId, now: Timestamp) -> Result<usize, Refusal> {
         let registry = &self.ports.registry;
+        let current = match registry.file(file).await {
+            Ok(record) => record.content.modified_at,
+            Err(RegistryError::NotFound) => return Ok(0),
+            Err(error) => return Err(errors::registry("reading a file", &error)),
+        };
         let versions = registry.versions(file).await.map_err(|e| errors::registry("reading a history", &e))?;
-        let out = thinned(&versions, self.settings.versions_kept, self.settings.versions_daily_kept, now);
+        let (kept, daily_kept) = (self.settings.versions_kept, self.settings.versions_daily_kept);
+        let out = thinned(&versions, current, kept, daily_kept, now);
         if !out.is_empty() {
             let removed = registry.remove_versions(file, &out).await;
             removed.map_err(|e| errors::registry("thinning a history", &e))?;
@@ -138,7 +156,8 @@ impl Host {
             let files = registry.files_deleted_before(at, STEP).await;
             let files = files.map_err(|e| errors::registry("listing deleted files", &e))?;
             let mut progress = false;
-            for file in &files {
+            // One that the folder still shows would come back as a new file.
+            for file in files.iter().filter(|file| file.pending.is_none()) {
                 match registry.remove_file(&file.id, file.revision).await {
                     Ok(()) => {
                         forgotten += 1;
@@ -197,7 +216,7 @@ impl Host {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::{Content, ModifiedAt};
+    use crate::records::Content;
 
     const DAY: Duration = Duration::from_millis(DAY_MS as u64);
 
@@ -223,19 +242,38 @@ mod tests {
     fn the_table_of_ages() {
         let now = Timestamp(1000 * DAY_MS);
         let ago = |days: i64, hours: i64| Timestamp(now.0 - days * DAY_MS - hours * 3_600_000);
-        let mut versions = vec![
-            entry(9, ago(0, 1)),
-            entry(8, ago(0, 2)),
-            entry(7, ago(29, 0)),
-            entry(6, ago(40, 1)),
-            entry(5, ago(40, 2)),
-            entry(4, ago(41, 3)),
-            entry(3, ago(400, 0)),
-            entry(2, ago(401, 0)),
-        ];
-        versions[7].label = Some("first draft".into());
-        let out = thinned(&versions, 30 * DAY, 365 * DAY, now);
-        assert_eq!(out, [ItemVersion(5), ItemVersion(3)]);
+        // Days and hours since it was made; it was replaced when the one before it in this list was made.
+        let mut goes = Vec::new();
+        let mut versions = Vec::new();
+        for (version, days, hours, expected) in [
+            (12, 0, 1, "stays"),
+            (11, 0, 2, "stays"),
+            (10, 29, 0, "stays"),
+            (9, 40, 1, "stays"), // replaced 29 days ago
+            (8, 40, 2, "goes"),  // not the latest of its day
+            (7, 40, 3, "goes"),
+            (6, 41, 3, "stays"),
+            (5, 300, 0, "stays"),
+            (4, 400, 0, "stays"), // replaced 300 days ago
+            (3, 401, 0, "goes"),
+            (2, 402, 0, "has a name"),
+            (1, 900, 0, "goes"),
+        ] {
+            let label = (expected == "has a name").then(|| "first draft".to_owned());
+            versions.push(VersionEntry { label, ..entry(version, ago(days, hours)) });
+            if expected == "goes" {
+                goes.push(ItemVersion(version));
+            }
+        }
+        assert_eq!(thinned(&versions, ModifiedAt::from(ago(0, 0)), 30 * DAY, 365 * DAY, now), goes);
+    }
+
+    #[test]
+    fn the_original_of_an_old_document_is_kept_when_it_is_edited_for_the_first_time() {
+        let now = Timestamp(1000 * DAY_MS);
+        let original = entry(1, Timestamp(0));
+        let saved = ModifiedAt::from(Timestamp(now.0 - 3_600_000));
+        assert_eq!(thinned(&[original], saved, 30 * DAY, 365 * DAY, now), [] as [ItemVersion; 0]);
     }
 
     #[test]

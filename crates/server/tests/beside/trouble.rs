@@ -1,0 +1,208 @@
+//! A registry that fails when a test says so.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use lectern_host::ports::{FileCommit, Page, Registry, RegistryError};
+use lectern_host::records::{
+    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
+    SessionId, Timestamp, User, VersionEntry,
+};
+use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
+
+/// What goes wrong, once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Trouble {
+    /// A container cannot be read just now.
+    ReadingContainer,
+    /// A commit is made, but nobody learns that it was.
+    AnsweringCommit,
+    /// A file cannot be removed just now.
+    RemovingFile,
+    /// A version cannot be amended just now.
+    AmendingVersion,
+}
+
+pub(crate) struct Troubled {
+    inner: Arc<dyn Registry>,
+    to_come: Mutex<Vec<Trouble>>,
+}
+
+impl Troubled {
+    pub(crate) fn new(inner: Arc<dyn Registry>) -> Self {
+        Self { inner, to_come: Mutex::default() }
+    }
+
+    /// The next call of that kind fails.
+    pub(crate) fn expects(&self, trouble: Trouble) {
+        self.to_come.lock().unwrap().push(trouble);
+    }
+
+    /// Whether all that was to go wrong did.
+    pub(crate) fn is_over(&self) -> bool {
+        self.to_come.lock().unwrap().is_empty()
+    }
+
+    fn maybe(&self, trouble: Trouble) -> Result<(), RegistryError> {
+        let mut to_come = self.to_come.lock().unwrap();
+        match to_come.iter().position(|expected| *expected == trouble) {
+            Some(at) => {
+                to_come.remove(at);
+                Err(RegistryError::Unavailable(format!("{trouble:?}: a test wants this").into()))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Troubled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl fmt::Debug for Troubled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl Registry for Troubled {
+    async fn file(&self, id: &FileId) -> Result<FileRecord, RegistryError> {
+        self.inner.file(id).await
+    }
+    async fn file_named(&self, container: &ContainerId, name: &FileName) -> Result<FileRecord, RegistryError> {
+        self.inner.file_named(container, name).await
+    }
+    async fn files_seen_as(&self, seen: &Fingerprint) -> Result<Vec<FileRecord>, RegistryError> {
+        self.inner.files_seen_as(seen).await
+    }
+    async fn files_in(&self, container: &ContainerId, page: &Page) -> Result<Vec<FileRecord>, RegistryError> {
+        self.inner.files_in(container, page).await
+    }
+    async fn files_pending(&self) -> Result<Vec<FileRecord>, RegistryError> {
+        self.inner.files_pending().await
+    }
+    async fn file_count(&self) -> Result<u64, RegistryError> {
+        self.inner.file_count().await
+    }
+    async fn create_file(&self, record: &FileRecord) -> Result<FileRecord, RegistryError> {
+        self.inner.create_file(record).await
+    }
+    async fn create_files(&self, records: &[FileRecord]) -> Result<(), RegistryError> {
+        self.inner.create_files(records).await
+    }
+    async fn commit_file(&self, commit: &FileCommit) -> Result<FileRecord, RegistryError> {
+        let stored = self.inner.commit_file(commit).await?;
+        self.maybe(Trouble::AnsweringCommit)?;
+        Ok(stored)
+    }
+    async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<(), RegistryError> {
+        self.maybe(Trouble::RemovingFile)?;
+        self.inner.remove_file(id, seen).await
+    }
+    async fn file_and_containers(&self, id: &FileId) -> Result<(FileRecord, Vec<ContainerRecord>), RegistryError> {
+        self.maybe(Trouble::ReadingContainer)?;
+        self.inner.file_and_containers(id).await
+    }
+    async fn versions(&self, file: &FileId) -> Result<Vec<VersionEntry>, RegistryError> {
+        self.inner.versions(file).await
+    }
+    async fn amend_version(&self, entry: &VersionEntry) -> Result<(), RegistryError> {
+        self.maybe(Trouble::AmendingVersion)?;
+        self.inner.amend_version(entry).await
+    }
+    async fn remove_versions(&self, file: &FileId, versions: &[ItemVersion]) -> Result<(), RegistryError> {
+        self.inner.remove_versions(file, versions).await
+    }
+    async fn add_rescued(&self, save: &RescuedSave) -> Result<(), RegistryError> {
+        self.inner.add_rescued(save).await
+    }
+    async fn rescued(&self, user: Option<&UserId>) -> Result<Vec<RescuedSave>, RegistryError> {
+        self.inner.rescued(user).await
+    }
+    async fn remove_rescued(&self, contents: &[ContentId]) -> Result<(), RegistryError> {
+        self.inner.remove_rescued(contents).await
+    }
+    async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>, RegistryError> {
+        self.inner.unreferenced(contents).await
+    }
+    async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>, RegistryError> {
+        self.inner.files_with_versions(after, limit).await
+    }
+    async fn files_deleted_before(&self, at: Timestamp, limit: usize) -> Result<Vec<FileRecord>, RegistryError> {
+        self.inner.files_deleted_before(at, limit).await
+    }
+    async fn add_activities(&self, activities: &[Activity]) -> Result<(), RegistryError> {
+        self.inner.add_activities(activities).await
+    }
+    async fn activities(&self, file: &FileId, limit: usize) -> Result<Vec<Activity>, RegistryError> {
+        self.inner.activities(file, limit).await
+    }
+    async fn root(&self) -> Result<ContainerRecord, RegistryError> {
+        self.inner.root().await
+    }
+    async fn container(&self, id: &ContainerId) -> Result<ContainerRecord, RegistryError> {
+        self.maybe(Trouble::ReadingContainer)?;
+        self.inner.container(id).await
+    }
+    async fn container_named(&self, parent: &ContainerId, name: &FileName) -> Result<ContainerRecord, RegistryError> {
+        self.inner.container_named(parent, name).await
+    }
+    async fn containers_seen_as(&self, seen: &Fingerprint) -> Result<Vec<ContainerRecord>, RegistryError> {
+        self.inner.containers_seen_as(seen).await
+    }
+    async fn containers_in(&self, parent: &ContainerId, page: &Page) -> Result<Vec<ContainerRecord>, RegistryError> {
+        self.inner.containers_in(parent, page).await
+    }
+    async fn create_container(&self, record: &ContainerRecord) -> Result<ContainerRecord, RegistryError> {
+        self.inner.create_container(record).await
+    }
+    async fn commit_container(&self, record: &ContainerRecord) -> Result<ContainerRecord, RegistryError> {
+        self.inner.commit_container(record).await
+    }
+    async fn remove_container(&self, id: &ContainerId, seen: Revision) -> Result<(), RegistryError> {
+        self.inner.remove_container(id, seen).await
+    }
+    async fn user(&self, id: &UserId) -> Result<User, RegistryError> {
+        self.inner.user(id).await
+    }
+    async fn user_named(&self, name: &str) -> Result<User, RegistryError> {
+        self.inner.user_named(name).await
+    }
+    async fn users(&self) -> Result<Vec<User>, RegistryError> {
+        self.inner.users().await
+    }
+    async fn create_user(&self, user: &User) -> Result<User, RegistryError> {
+        self.inner.create_user(user).await
+    }
+    async fn commit_user(&self, user: &User) -> Result<User, RegistryError> {
+        self.inner.commit_user(user).await
+    }
+    async fn session(&self, id: &SessionId) -> Result<Session, RegistryError> {
+        self.inner.session(id).await
+    }
+    async fn session_and_user(&self, id: &SessionId) -> Result<(Session, Option<User>), RegistryError> {
+        self.inner.session_and_user(id).await
+    }
+    async fn sessions(&self, user: &UserId) -> Result<Vec<Session>, RegistryError> {
+        self.inner.sessions(user).await
+    }
+    async fn create_session(&self, session: &Session) -> Result<(), RegistryError> {
+        self.inner.create_session(session).await
+    }
+    async fn revoke_session(&self, id: &SessionId, at: Timestamp) -> Result<(), RegistryError> {
+        self.inner.revoke_session(id, at).await
+    }
+    async fn prune_sessions(&self, before: Timestamp) -> Result<u64, RegistryError> {
+        self.inner.prune_sessions(before).await
+    }
+    async fn discovery(&self, client: &str) -> Result<DiscoveryCache, RegistryError> {
+        self.inner.discovery(client).await
+    }
+    async fn put_discovery(&self, cache: &DiscoveryCache) -> Result<(), RegistryError> {
+        self.inner.put_discovery(cache).await
+    }
+}
