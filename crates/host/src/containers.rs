@@ -42,6 +42,24 @@ impl Host {
         ContainerPointer { name: record.name.as_str().to_owned(), url: self.container_url(by, &record.id) }
     }
 
+    /// The container as it is true now: another program may have renamed, moved or removed its folder.
+    pub(crate) async fn current_container(&self, id: &ContainerId) -> Result<ContainerRecord, Refusal> {
+        for scan in [true, false] {
+            let record = self.ports.registry.container(id).await;
+            let record = record.map_err(|e| errors::registry("reading the container", &e))?;
+            let (Some(tree), Some(_)) = (&self.ports.tree, &record.parent) else { return Ok(record) };
+            let path = self.container_path(id).await?;
+            let there = tree.look(&path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?;
+            if there.is_some_and(|entry| entry.container) {
+                return Ok(record);
+            }
+            if scan {
+                self.scan_soon_and_wait().await;
+            }
+        }
+        Err(Refusal::new(WopiError::NotFound, "the container is not in the folder any more"))
+    }
+
     /// CheckContainerInfo.
     pub(crate) fn container_info(&self, by: &Caller, record: &ContainerRecord) -> CheckContainerInfo {
         let may_edit = by.rights.may_edit();

@@ -320,7 +320,11 @@ impl Host {
         facts: &SaveFacts,
         body: Body,
     ) -> Result<PutRelativeFile, Refusal> {
-        let source = by.file()?;
+        // A file that another program took away can still be saved under another name.
+        let source = match self.current(by.file()?).await {
+            Err(Refusal { error: WopiError::NotFound, .. }) => by.file()?.clone(),
+            current => current?,
+        };
         let target = match target {
             RelativeTarget::Suggested(Suggestion::Extension(extension)) => {
                 NewName::Near(naming::legalize(&format!("{}{extension}", source.name.stem()), extension))

@@ -231,10 +231,7 @@ impl WopiHost for Front {
         })?;
         caller.admission = match target {
             Target::File(_) => Host::admitted(found)?,
-            Target::Container(id) | Target::Folder(id) => {
-                let record = host.ports.registry.container(id).await;
-                Admission::Container(record.map_err(|e| errors::registry("reading the container", &e))?)
-            }
+            Target::Container(id) | Target::Folder(id) => Admission::Container(host.current_container(id).await?),
             Target::Ecosystem | Target::Bootstrapper => Admission::Elsewhere,
         };
         let needs = kind.needs();

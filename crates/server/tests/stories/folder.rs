@@ -257,6 +257,44 @@ async fn a_save_into_a_folder_that_was_renamed_a_moment_ago_is_not_lost() {
 }
 
 #[tokio::test]
+async fn a_container_whose_folder_was_renamed_is_still_entered() {
+    let world = World::new().await;
+    world.neighbour().makes_folder("letters");
+    world.neighbour().writes("letters/one.docx", b"one");
+    let letters = world.alice().await.root().await.enters("letters").await;
+    assert_eq!(letters.files().await, ["one.docx"]);
+    world.neighbour().renames("letters", "post");
+    assert_eq!(letters.files().await, ["one.docx"]);
+    world.passes(A_WHILE);
+    world.neighbour().renames("post", "mail");
+    letters.create_file("two.docx").await.ok();
+    world.passes(A_WHILE);
+    world.neighbour().renames("mail", "letters");
+    letters.opens("one.docx").await.put_near("three.docx", b"three").await.ok();
+    world.passes(A_WHILE);
+    let one = letters.opens("one.docx").await;
+    world.neighbour().renames("letters", "post");
+    one.put_near("four.docx", b"four").await.ok();
+    world.neighbour().renames("post", "letters");
+    world.passes(A_WHILE);
+    assert_eq!(world.neighbour().lists("letters"), ["four.docx", "one.docx", "three.docx", "two.docx"]);
+}
+
+#[tokio::test]
+async fn a_container_whose_folder_is_gone_is_not_found() {
+    let world = World::new().await;
+    world.neighbour().makes_folder("letters");
+    let root = world.alice().await.root().await;
+    let letters = root.enters("letters").await;
+    std::fs::remove_dir(world.neighbour().path("letters")).unwrap();
+    letters.enumerate_children().await.answered(404);
+    letters.create_file("one.docx").await.answered(404);
+    letters.create_container("below").await.answered(404);
+    assert!(root.containers().await.is_empty());
+    assert!(!world.neighbour().finds("letters"));
+}
+
+#[tokio::test]
 async fn a_folder_that_is_moved_into_another_one_keeps_what_is_open_in_it() {
     let world = World::new().await;
     world.neighbour().makes_folder("letters");
@@ -373,6 +411,17 @@ async fn a_file_that_is_deleted_while_somebody_holds_it_is_put_back_by_the_next_
         assert_eq!(world.file_at("report.docx").await.unwrap().id, file.file_id());
         assert_eq!(world.history(&file.file_id()).await, [], "the bytes that were deleted are no version");
     }
+}
+
+/// "Save as" is what people try when their file is gone.
+#[tokio::test]
+async fn a_file_that_is_deleted_can_still_be_saved_under_another_name() {
+    let world = World::with_file("report.docx", b"first").await;
+    let file = opened(&world, "report.docx").await;
+    file.lock("A").await.ok();
+    world.neighbour().removes("report.docx");
+    file.put_near("rescue.docx", b"second").await.ok();
+    assert_eq!(world.neighbour().lists(""), ["rescue.docx"]);
 }
 
 /// As Collabora does when it closes a document that nobody touched.

@@ -32,5 +32,6 @@ mod reading;
 mod relative;
 mod renaming;
 mod saving;
+mod sessions;
 mod sweeping;
 mod tokens;

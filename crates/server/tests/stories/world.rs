@@ -156,6 +156,7 @@ impl World {
             trusted_proxies: Vec::new(),
             small_body_bytes_max: 1 << 20,
             large_bodies_max: 200,
+            run: http::HeaderValue::from_static("a story"),
         };
         let site = Arc::new(Site::new(answers, settings, Arc::new(Health::default())));
         *self.0.server.write().unwrap() = Some(Server { host, registry, site });
