@@ -611,7 +611,15 @@ impl Host {
                         Ok(Some(NameHolder::File(Box::new(now))))
                     }
                     Ok(_) => Ok(None),
-                    Err(Refusal { error: WopiError::NotFound, .. }) => Ok(None),
+                    Err(Refusal { error: WopiError::NotFound, .. }) => {
+                        if locks::live(&record.lock, self.now()).is_some() {
+                            // Whoever holds it will put it back.
+                            return Ok(Some(NameHolder::File(Box::new(record))));
+                        }
+                        // The folder has it no more, but the records do until a whole scan has looked for it everywhere.
+                        self.scan().await?;
+                        Ok(None)
+                    }
                     Err(refusal) => Err(refusal),
                 };
             }

@@ -124,11 +124,12 @@ impl Host {
                 }
                 _ => {
                     if !self.moved_here(tree, id, path, entry).await? {
-                        new.push(self.new_record(id, entry).await?);
+                        new.push(entry);
                     }
                 }
             }
         }
+        let new = self.new_records(tree, id, path, new).await?;
         for batch in new.chunks(NEW_FILES_BATCH) {
             let created = self.ports.registry.create_files(batch).await;
             created.map_err(|e| errors::registry("making new files known", &e))?;
@@ -190,8 +191,31 @@ impl Host {
         Ok(false)
     }
 
-    async fn new_record(&self, container: &ContainerId, entry: &TreeEntry) -> Result<FileRecord, Refusal> {
-        Ok(FileRecord {
+    /// Records for files that nobody knew. Not for what we were deleting or renaming since the container was listed: that
+    /// has a note as long as the folder may still show it, and is not there afterwards, so in this order nothing is missed.
+    async fn new_records(
+        &self,
+        tree: &dyn Tree,
+        id: &ContainerId,
+        path: &TreePath,
+        mut entries: Vec<&TreeEntry>,
+    ) -> Result<Vec<FileRecord>, Refusal> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let pending = self.ports.registry.files_pending().await;
+        let pending = pending.map_err(|e| errors::registry("reading what is pending", &e))?;
+        let ours: HashSet<_> = pending.iter().filter_map(|r| r.seen).map(|seen| (seen.inode, seen.born_ns)).collect();
+        entries.retain(|entry| {
+            let same = |there: &TreeEntry| there.fingerprint.same_inode(&entry.fingerprint);
+            !ours.contains(&(entry.fingerprint.inode, entry.fingerprint.born_ns))
+                && tree.look(&path.join(&entry.name)).ok().flatten().as_ref().is_some_and(same)
+        });
+        Ok(entries.into_iter().map(|entry| self.new_record(id, entry)).collect())
+    }
+
+    fn new_record(&self, container: &ContainerId, entry: &TreeEntry) -> FileRecord {
+        FileRecord {
             id: crate::ids::new_file_id(&*self.ports.random),
             container: container.clone(),
             name: entry.name.clone(),
@@ -212,7 +236,7 @@ impl Host {
             seen: Some(entry.fingerprint),
             pending: None,
             deleted_at: None,
-        })
+        }
     }
 
     async fn reconcile_containers(

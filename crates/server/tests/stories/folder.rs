@@ -411,6 +411,61 @@ async fn a_file_that_is_deleted_while_somebody_holds_it_is_put_back_by_the_next_
     }
 }
 
+/// A scan was just done, so nobody has noticed yet.
+#[tokio::test]
+async fn the_name_of_a_file_that_another_program_deleted_is_free_at_once() {
+    let world = World::with_file("report.docx", b"first").await;
+    world.neighbour().writes("target.docx", b"before");
+    let alice = world.alice().await;
+    let (file, target) = (alice.opens("report.docx").await, alice.opens("target.docx").await);
+    world.scans().await;
+    world.neighbour().removes("target.docx");
+    let made = file.put_exactly("target.docx", b"after").await.ok();
+    assert_eq!(world.neighbour().sees("target.docx"), b"after");
+    assert!(!made.text("/Url").contains(target.id()), "it is another file");
+    target.check_file_info().await.answered(404);
+}
+
+/// It is held, so whoever holds it may still put it back.
+#[tokio::test]
+async fn the_name_of_a_file_that_another_program_deleted_is_not_free_while_somebody_holds_it() {
+    let world = World::with_file("report.docx", b"first").await;
+    world.neighbour().writes("target.docx", b"before");
+    let alice = world.alice().await;
+    let (file, target) = (alice.opens("report.docx").await, alice.opens("target.docx").await);
+    target.lock("T").await.ok();
+    world.neighbour().removes("target.docx");
+    file.put_exactly("target.docx", b"mine").await.answered(409);
+    file.put_exactly("target.docx", b"mine").with("X-WOPI-OverwriteRelativeTarget", "true").await.refused_with("T");
+    target.put_file(b"after").under("T").await.ok();
+    assert_eq!(world.neighbour().sees("target.docx"), b"after");
+}
+
+/// A scan that sees the folder of a moment ago must not make a file of what is being deleted or renamed.
+#[tokio::test]
+async fn scans_beside_deletions_and_renames_find_nothing_that_is_not_there() {
+    let world = World::with_file("report.docx", b"first").await;
+    let file = world.alice().await.opens("report.docx").await;
+    let scanning = {
+        let world = world.clone();
+        tokio::spawn(async move {
+            loop {
+                world.scans().await;
+            }
+        })
+    };
+    for round in 0..40 {
+        let made = file.put_exactly("exact.docx", b"exact").await;
+        assert_eq!(made.status, 200, "round {round}: {made:?}");
+        let copy = File::new(crate::doors::Door::at(&world, &made.text("/Url")));
+        assert_eq!(copy.rename("renamed").await.ok().text("/Name"), "renamed", "round {round}");
+        copy.delete().await.ok();
+    }
+    scanning.abort();
+    assert_eq!(world.neighbour().lists(""), ["report.docx"]);
+    assert_eq!(world.host().ports().registry.file_count().await.unwrap(), 1);
+}
+
 /// "Save as" is what people try when their file is gone.
 #[tokio::test]
 async fn a_file_that_is_deleted_can_still_be_saved_under_another_name() {
