@@ -6,9 +6,9 @@ use crate::doors::File;
 use crate::world::World;
 
 /// Longer than the pause between two scans that requests ask for.
-const A_WHILE: Duration = Duration::from_secs(11);
+pub(crate) const A_WHILE: Duration = Duration::from_secs(11);
 
-async fn opened(world: &World, path: &str) -> File {
+pub(crate) async fn opened(world: &World, path: &str) -> File {
     world.alice().await.opens(path).await
 }
 
@@ -171,7 +171,7 @@ async fn a_file_whose_old_self_became_a_backup_is_still_the_one_under_its_name()
 
 /// Whoever looks first must not decide which file is which.
 #[tokio::test]
-async fn two_files_that_change_places_are_the_files_they_were() {
+async fn two_files_that_change_places_keep_their_names_and_take_each_others_bytes() {
     for scanned in [false, true] {
         let world = World::with_file("one.docx", b"one").await;
         world.neighbour().writes("two.docx", b"two");
@@ -182,15 +182,16 @@ async fn two_files_that_change_places_are_the_files_they_were() {
         if scanned {
             world.scans().await;
         }
-        assert_eq!((one.name().await, one.bytes().await), ("two.docx".into(), b"one".to_vec()), "{scanned}");
-        assert_eq!((two.name().await, two.bytes().await), ("one.docx".into(), b"two".to_vec()), "{scanned}");
-        assert_eq!((one.version().await, two.version().await), versions);
+        assert_eq!((one.name().await, one.bytes().await), ("one.docx".into(), b"two".to_vec()), "{scanned}");
+        assert_eq!((two.name().await, two.bytes().await), ("two.docx".into(), b"one".to_vec()), "{scanned}");
+        assert_ne!(one.version().await, versions.0);
+        assert_ne!(two.version().await, versions.1);
         world.scans().await;
-        assert_eq!(one.bytes().await, b"one");
+        assert_eq!(one.bytes().await, b"two");
         one.saves(b"one again").await;
         assert_eq!(
             (world.neighbour().sees("one.docx"), world.neighbour().sees("two.docx")),
-            (b"two".to_vec(), b"one again".to_vec())
+            (b"one again".to_vec(), b"one".to_vec())
         );
     }
 }
@@ -211,244 +212,6 @@ async fn a_copy_is_another_file() {
     assert!(found[0] != found[1] && found[1] != found[2] && found[0] != found[2]);
     file.saves(b"second").await;
     assert_eq!(world.neighbour().sees("linked.docx"), b"first", "a save replaces one name, not the inode");
-}
-
-// ── folders ──
-
-#[tokio::test]
-async fn a_folder_that_is_renamed_keeps_what_is_open_in_it() {
-    let world = World::new().await;
-    world.neighbour().makes_folder("letters");
-    world.neighbour().makes_folder("letters/old");
-    world.neighbour().writes("letters/one.docx", b"one");
-    world.neighbour().writes("letters/old/zero.docx", b"zero");
-    let alice = world.alice().await;
-    let letters = alice.root().await.enters("letters").await;
-    let (one, zero) = (alice.opens("letters/one.docx").await, alice.opens("letters/old/zero.docx").await);
-    one.lock("A").await.ok();
-    zero.lock("Z").await.ok();
-    world.neighbour().renames("letters", "post");
-    one.put_file(b"one, revised").under("A").await.ok();
-    zero.put_file(b"zero, revised").under("Z").await.ok();
-    assert_eq!(world.neighbour().lists(""), ["post"]);
-    assert_eq!(world.neighbour().sees("post/one.docx"), b"one, revised");
-    assert_eq!(world.neighbour().sees("post/old/zero.docx"), b"zero, revised");
-    assert_eq!(letters.check_container_info().await.ok().text("/Name"), "post");
-    assert_eq!(letters.files().await, ["one.docx"]);
-    assert_eq!(world.file_at("post/one.docx").await.unwrap().id, one.file_id());
-}
-
-/// A scan was just done when the folder was renamed, so the request may not ask for another one.
-#[tokio::test]
-async fn a_save_into_a_folder_that_was_renamed_a_moment_ago_is_not_lost() {
-    let world = World::new().await;
-    world.neighbour().makes_folder("letters");
-    world.neighbour().writes("letters/one.docx", b"one");
-    let one = opened(&world, "letters/one.docx").await;
-    one.lock("A").await.ok();
-    world.scans().await;
-    world.neighbour().renames("letters", "post");
-    one.put_file(b"one, revised").under("A").await.ok();
-    assert_eq!(one.bytes().await, b"one, revised");
-    world.works_in_the_background().await;
-    world.scans().await;
-    assert_eq!(one.bytes().await, b"one, revised");
-    assert_eq!(world.neighbour().sees("post/one.docx"), b"one, revised");
-}
-
-#[tokio::test]
-async fn a_container_whose_folder_was_renamed_is_still_entered() {
-    let world = World::new().await;
-    world.neighbour().makes_folder("letters");
-    world.neighbour().writes("letters/one.docx", b"one");
-    let letters = world.alice().await.root().await.enters("letters").await;
-    assert_eq!(letters.files().await, ["one.docx"]);
-    world.neighbour().renames("letters", "post");
-    assert_eq!(letters.files().await, ["one.docx"]);
-    world.passes(A_WHILE);
-    world.neighbour().renames("post", "mail");
-    letters.create_file("two.docx").await.ok();
-    world.passes(A_WHILE);
-    world.neighbour().renames("mail", "letters");
-    letters.opens("one.docx").await.put_near("three.docx", b"three").await.ok();
-    world.passes(A_WHILE);
-    let one = letters.opens("one.docx").await;
-    world.neighbour().renames("letters", "post");
-    one.put_near("four.docx", b"four").await.ok();
-    world.neighbour().renames("post", "letters");
-    world.passes(A_WHILE);
-    assert_eq!(world.neighbour().lists("letters"), ["four.docx", "one.docx", "three.docx", "two.docx"]);
-}
-
-#[tokio::test]
-async fn a_container_whose_folder_is_gone_is_not_found() {
-    let world = World::new().await;
-    world.neighbour().makes_folder("letters");
-    let root = world.alice().await.root().await;
-    let letters = root.enters("letters").await;
-    std::fs::remove_dir(world.neighbour().path("letters")).unwrap();
-    letters.enumerate_children().await.answered(404);
-    letters.create_file("one.docx").await.answered(404);
-    letters.create_container("below").await.answered(404);
-    assert!(root.containers().await.is_empty());
-    assert!(!world.neighbour().finds("letters"));
-}
-
-#[tokio::test]
-async fn a_folder_that_is_moved_into_another_one_keeps_what_is_open_in_it() {
-    let world = World::new().await;
-    world.neighbour().makes_folder("letters");
-    world.neighbour().makes_folder("archive");
-    world.neighbour().writes("letters/one.docx", b"one");
-    let one = opened(&world, "letters/one.docx").await;
-    one.lock("A").await.ok();
-    world.neighbour().renames("letters", "archive/letters");
-    one.put_file(b"one, revised").under("A").await.ok();
-    assert_eq!(world.neighbour().sees("archive/letters/one.docx"), b"one, revised");
-    assert_eq!(world.neighbour().lists(""), ["archive"]);
-}
-
-/// As a file that is deleted while somebody holds it.
-#[tokio::test]
-async fn a_folder_that_is_deleted_while_somebody_holds_a_file_in_it_is_made_again_by_the_next_save() {
-    let world = World::new().await;
-    world.neighbour().makes_folder("letters");
-    world.neighbour().makes_folder("letters/old");
-    world.neighbour().writes("letters/old/zero.docx", b"zero");
-    world.neighbour().writes("letters/one.docx", b"one");
-    let zero = opened(&world, "letters/old/zero.docx").await;
-    zero.lock("Z").await.ok();
-    std::fs::remove_dir_all(world.neighbour().path("letters")).unwrap();
-    world.scans().await;
-    zero.put_file(b"zero, revised").under("Z").await.ok();
-    assert_eq!(zero.bytes().await, b"zero, revised", "at once");
-    world.works_in_the_background().await;
-    assert_eq!(world.neighbour().sees("letters/old/zero.docx"), b"zero, revised");
-    zero.unlock("Z").await.ok();
-    assert_eq!(world.scans().await.deleted, 0);
-    assert_eq!(zero.bytes().await, b"zero, revised");
-    assert_eq!(world.file_at("letters/old/zero.docx").await.unwrap().id, zero.file_id());
-    assert_eq!(world.neighbour().lists("letters"), ["old"]);
-}
-
-// ── files that come and go ──
-
-#[tokio::test]
-async fn a_new_file_is_there_at_once_for_clients_and_commands() {
-    let world = World::new().await;
-    world.neighbour().makes_folder("letters");
-    let root = world.alice().await.root().await;
-    assert!(root.files().await.is_empty());
-    world.neighbour().writes("new.docx", b"new");
-    assert_eq!(root.files().await, ["new.docx"]);
-    world.neighbour().writes("letters/other.docx", b"other");
-    let letters = root.enters("letters").await;
-    let other = world.file_at("letters/other.docx").await.unwrap();
-    assert_eq!(letters.opens("other.docx").await.file_id(), other.id);
-    world.neighbour().makes_folder("letters/deep");
-    world.neighbour().writes("letters/deep/below.docx", b"below");
-    let below = world.file_at("letters/deep/below.docx").await.unwrap();
-    world.scans().await;
-    assert_eq!(world.file_at("letters/deep/below.docx").await.unwrap().id, below.id);
-    world.restarts().await;
-    assert_eq!(root.opens("new.docx").await.bytes().await, b"new");
-}
-
-#[tokio::test]
-async fn a_file_that_is_deleted_is_gone_at_once() {
-    let world = World::with_file("report.docx", b"first").await;
-    let alice = world.alice().await;
-    let (root, file) = (alice.root().await, alice.opens("report.docx").await);
-    world.neighbour().removes("report.docx");
-    file.check_file_info().await.answered(404);
-    file.get_file().await.answered(404);
-    file.lock("A").await.answered(404);
-    assert!(root.files().await.is_empty());
-    assert!(world.file_at("report.docx").await.is_none());
-}
-
-#[tokio::test]
-async fn a_file_that_is_deleted_and_made_again_before_anybody_looked_is_the_same_file() {
-    let world = World::with_file("report.docx", b"first").await;
-    let file = opened(&world, "report.docx").await;
-    world.neighbour().removes("report.docx");
-    world.neighbour().writes("report.docx", b"made again");
-    assert_eq!(file.bytes().await, b"made again");
-    assert_ne!(file.version().await, "1");
-}
-
-#[tokio::test]
-async fn a_file_that_was_seen_to_be_deleted_and_is_made_again_is_another_file() {
-    let world = World::with_file("report.docx", b"first").await;
-    let file = opened(&world, "report.docx").await;
-    world.neighbour().removes("report.docx");
-    let first = world.scans().await;
-    assert_eq!((first.missed, first.deleted), (1, 0), "it may be away for a moment only");
-    world.passes(2 * A_WHILE);
-    assert_eq!(world.scans().await.deleted, 1);
-    world.neighbour().writes("report.docx", b"made again");
-    file.check_file_info().await.answered(404);
-    let again = world.file_at("report.docx").await.unwrap();
-    assert_ne!(again.id, file.file_id());
-}
-
-/// Somebody has it open: what they typed must not be lost because somebody else deleted the file.
-#[tokio::test]
-async fn a_file_that_is_deleted_while_somebody_holds_it_is_put_back_by_the_next_save() {
-    for scanned in [false, true] {
-        let world = World::with_file("report.docx", b"first").await;
-        let file = opened(&world, "report.docx").await;
-        file.lock("A").await.ok();
-        world.neighbour().removes("report.docx");
-        if scanned {
-            assert_eq!(world.scans().await.deleted, 0, "it is held");
-        }
-        file.put_file(b"second").under("A").await.ok();
-        assert_eq!(world.neighbour().sees("report.docx"), b"second", "{scanned}");
-        assert_eq!(file.bytes().await, b"second");
-        file.unlock("A").await.ok();
-        assert_eq!(world.scans().await.deleted, 0);
-        assert_eq!(world.file_at("report.docx").await.unwrap().id, file.file_id());
-        assert_eq!(world.history(&file.file_id()).await, [], "the bytes that were deleted are no version");
-    }
-}
-
-/// "Save as" is what people try when their file is gone.
-#[tokio::test]
-async fn a_file_that_is_deleted_can_still_be_saved_under_another_name() {
-    let world = World::with_file("report.docx", b"first").await;
-    let file = opened(&world, "report.docx").await;
-    file.lock("A").await.ok();
-    world.neighbour().removes("report.docx");
-    file.put_near("rescue.docx", b"second").await.ok();
-    assert_eq!(world.neighbour().lists(""), ["rescue.docx"]);
-}
-
-/// As Collabora does when it closes a document that nobody touched.
-#[tokio::test]
-async fn a_file_that_is_deleted_is_put_back_by_a_save_of_the_same_bytes_too() {
-    let world = World::with_file("report.docx", b"first").await;
-    let file = opened(&world, "report.docx").await;
-    file.check_file_info().await.ok();
-    file.lock("A").await.ok();
-    world.neighbour().removes("report.docx");
-    file.put_file(b"first").under("A").await.ok();
-    assert_eq!(world.neighbour().sees("report.docx"), b"first");
-    file.unlock("A").await.ok();
-    world.scans().await;
-    assert_eq!(file.bytes().await, b"first");
-}
-
-#[tokio::test]
-async fn a_file_that_is_deleted_while_its_lock_runs_out_is_gone_with_the_next_scan() {
-    let world = World::with_file("report.docx", b"first").await;
-    let file = opened(&world, "report.docx").await;
-    file.lock("A").await.ok();
-    world.neighbour().removes("report.docx");
-    assert_eq!(world.scans().await.deleted, 0);
-    world.passes(Duration::from_secs(30 * 60));
-    assert_eq!(world.scans().await.deleted, 1);
-    file.put_file(b"second").under("A").await.answered(404);
 }
 
 // ── what is not offered ──

@@ -26,6 +26,7 @@ mod deleting;
 mod ecosystem;
 mod file_url;
 mod folder;
+mod folder_moves;
 mod locks;
 mod proofs;
 mod reading;
