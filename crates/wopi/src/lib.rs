@@ -30,6 +30,7 @@ pub mod action_url;
 pub mod answer;
 pub mod discovery;
 pub mod error;
+pub mod frames;
 pub mod headers;
 pub mod ids;
 pub mod lock_id;

@@ -295,7 +295,13 @@ mod tests {
 
     #[test]
     fn an_id_is_16_bytes_in_padded_base64() {
-        for bad in ["", "GQn1a/wGJyPHUei0Ze5yiw", "GQn1a/wGJyPHUei0Ze5yi===", "GQn1a_wGJyPHUei0Ze5yiw==", "AAAAAAAAAAAAAAAAAAAAAAAA"] {
+        for bad in [
+            "",
+            "GQn1a/wGJyPHUei0Ze5yiw",
+            "GQn1a/wGJyPHUei0Ze5yi===",
+            "GQn1a_wGJyPHUei0Ze5yiw==",
+            "AAAAAAAAAAAAAAAAAAAAAAAA",
+        ] {
             assert_eq!(ChunkId::parse(bad), None, "{bad}");
         }
     }
