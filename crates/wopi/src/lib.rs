@@ -28,6 +28,7 @@
 
 pub mod action_url;
 pub mod answer;
+pub mod chunked;
 pub mod discovery;
 pub mod error;
 pub mod frames;
