@@ -43,6 +43,7 @@ pub mod spooky;
 pub mod token;
 pub mod utf7;
 pub mod version;
+pub mod zip;
 
 pub use error::WopiError;
 pub use ids::{ContainerId, FileId, UserId};
