@@ -345,7 +345,7 @@ impl Host {
             Ok(path) => tree.look(path).map_err(|e| errors::tree(&format!("looking at {path}"), &e))?.is_some(),
             Err(_) => false,
         };
-        if there || record.pending.is_some() || locks::live(&record.lock, self.now()).is_some() {
+        if there || record.pending.is_some() || locks::is_held(&record.lock, self.now()) {
             return Ok(false);
         }
         record.deleted_at = Some(self.now());

@@ -17,9 +17,10 @@
 //! | `cache` | records in memory, and the question whether they are the latest |
 //! | `db`, `migrations` | how a database is opened, and its schema (`migrations/sqlite`) |
 //! | `files`, `names`, `history`, `containers`, `people` | the statements, a `const` each, above what runs them |
-//! | `fields`, `error` | columns to values; what can go wrong |
+//! | `fields`, `coauth`, `error` | columns to values; what can go wrong |
 
 mod cache;
+mod coauth;
 mod containers;
 mod db;
 mod error;
