@@ -6,7 +6,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`locks`], [`coauth`], [`saving`], [`naming`], [`access`], [`sweep`] | the rules, pure, each with its table |
+//! | [`locks`], [`coauth`], [`plus`], [`saving`], [`naming`], [`access`], [`sweep`] | the rules, pure, each with its table |
 //! | [`host`], `shelf` | load, decide, commit; what the folder shows |
 //! | `files`, `coauthoring`, `containers` | one method per operation |
 //! | [`index`] | keeping the registry true to a folder that others change |
@@ -32,6 +32,7 @@ pub mod locks;
 pub mod memory;
 pub mod naming;
 pub mod people;
+pub mod plus;
 pub mod ports;
 pub mod records;
 pub mod saving;
