@@ -66,3 +66,6 @@ impl Host {
         Ok(answer)
     }
 }
+
+#[cfg(test)]
+mod tests;
