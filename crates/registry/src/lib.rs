@@ -37,7 +37,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use cache::{CONTAINERS_CACHED_MAX, FILES_CACHED_MAX, SESSIONS_CACHED_MAX, USERS_CACHED_MAX};
+pub use cache::{
+    COAUTH_BYTES_CACHED_MAX, CONTAINERS_CACHED_MAX, FILES_CACHED_MAX, SESSIONS_CACHED_MAX, USERS_CACHED_MAX,
+};
 pub use db::{BUSY_TIMEOUT, OpenError};
 pub use readers::READERS;
 pub use registry::{Health, Opener, SqliteRegistry};

@@ -6,6 +6,7 @@
 //! session context) is read as well as it can be, because no save should be lost over it.
 
 mod coauth;
+pub use crate::coauth::{CoauthLockId, PresentedLock};
 mod containers;
 mod ecosystem;
 mod files;
@@ -14,9 +15,7 @@ mod names;
 
 use http::HeaderMap;
 
-use crate::coauth::{
-    CoauthLockId, CoauthLockMetadata, CoauthLockType, CoauthTableVersion, LockTerms, LockTimeout, PresentedLock,
-};
+use crate::coauth::{CoauthLockMetadata, CoauthLockType, CoauthTableVersion, LockTerms, LockTimeout};
 use crate::error::WopiError;
 use crate::ids::{ContainerId, FileId};
 use crate::lock_id::LockId;
