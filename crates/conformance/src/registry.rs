@@ -45,6 +45,7 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
     run! {
         files::{
             every_field_of_a_file_comes_back,
+            every_lock_follows_every_other,
             a_created_file_has_revision_1_and_is_found_by_id_and_name,
             a_file_is_created_once_and_only_in_a_container_that_is_there,
             a_commit_counts_the_revision_and_is_what_the_next_read_sees,

@@ -32,6 +32,12 @@ impl Caller {
         &self.user
     }
 
+    /// `UserFriendlyName`. Never empty: others see it beside what this user holds.
+    pub(crate) fn friendly_name(&self) -> String {
+        let User { name, display_name, .. } = &*self.user;
+        if display_name.trim().is_empty() { name.clone() } else { display_name.clone() }
+    }
+
     pub(crate) fn file(&self) -> Result<&FileRecord, Refusal> {
         Ok(&self.located()?.record)
     }

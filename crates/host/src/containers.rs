@@ -233,7 +233,7 @@ impl Host {
             self.scan_soon_and_wait().await;
             gone = self.reconcile(id).await?;
         }
-        let held = |record: &FileRecord| locks::live(&record.lock, self.now()).is_some();
+        let held = |record: &FileRecord| locks::is_held(&record.lock, self.now());
         let files = self.all_files(id).await?;
         let containers = self.all_containers(id).await?;
         if files.iter().any(|record| held(record) || !gone.files.contains(&record.id))

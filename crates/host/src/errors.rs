@@ -1,10 +1,13 @@
 //! From what a port could not do to what a client is told: one function per port, every variant named.
 
 use wopi::WopiError;
+use wopi::coauth::ConflictingMechanism;
 use wopi_service::Refusal;
 
-use crate::locks::LockMismatch;
+use crate::coauth::{ChunkedMismatch, CoauthRefusal};
+use crate::locks::{Blocker, LockMismatch};
 use crate::ports::{ContentsError, RegistryError, TreeError};
+use crate::records::CoauthTable;
 use crate::saving::SaveRefusal;
 
 /// After how many seconds a client should come back from passing trouble.
@@ -72,9 +75,54 @@ pub fn tree(doing: &str, error: &TreeError) -> Refusal {
 }
 
 impl From<LockMismatch> for Refusal {
-    fn from(no: LockMismatch) -> Self {
-        let because = no.reason.clone();
-        Self::new(WopiError::LockMismatch { current: no.current, reason: no.reason }, because)
+    fn from(LockMismatch { held, reason }: LockMismatch) -> Self {
+        let because = reason.clone();
+        let mechanism = None;
+        let error = match held {
+            Blocker::Nothing => WopiError::LockMismatch { current: None, reason, username: None, mechanism },
+            Blocker::Wopi { current, visible_as } => {
+                WopiError::LockMismatch { current: Some(current), reason, username: visible_as, mechanism }
+            }
+            // To the classic operations coauth locks are somebody else's: no lock id is told.
+            Blocker::Coauth | Blocker::CoauthExclusive => WopiError::HeldOtherwise { reason, mechanism },
+        };
+        Self::new(error, because)
+    }
+}
+
+/// PutChunkedFile also learns what kind of lock it met; `Coauth` locks have no word for it.
+impl From<ChunkedMismatch> for Refusal {
+    fn from(ChunkedMismatch(no): ChunkedMismatch) -> Self {
+        let met = match no.held {
+            Blocker::Nothing | Blocker::Coauth => None,
+            Blocker::Wopi { .. } => Some(ConflictingMechanism::WopiLock),
+            Blocker::CoauthExclusive => Some(ConflictingMechanism::CoauthExclusiveLock),
+        };
+        let mut refusal = Self::from(no);
+        if let WopiError::LockMismatch { mechanism, .. } | WopiError::HeldOtherwise { mechanism, .. } =
+            &mut refusal.error
+        {
+            *mechanism = met;
+        }
+        refusal
+    }
+}
+
+impl From<CoauthRefusal> for Refusal {
+    fn from(no: CoauthRefusal) -> Self {
+        let refused = |reason: &str, username| {
+            let error = WopiError::CoauthLockRefused { reason: reason.to_owned(), username };
+            Self::new(error, reason.to_owned())
+        };
+        match no {
+            CoauthRefusal::Locked(LockMismatch { held: Blocker::Wopi { visible_as, .. }, reason }) => {
+                refused(&reason, visible_as)
+            }
+            CoauthRefusal::Locked(LockMismatch { reason, .. }) => refused(&reason, None),
+            CoauthRefusal::ExclusiveElsewhere => refused("another client coauthors the file exclusively", None),
+            CoauthRefusal::NotHeld => refused("there is no coauth lock with this id; it ran out or was released", None),
+            CoauthRefusal::Full => busy(format!("the file has {} coauth locks already", CoauthTable::LOCKS_MAX)),
+        }
     }
 }
 

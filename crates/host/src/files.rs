@@ -11,15 +11,17 @@ use wopi::answer::{
     ActivityResponse, AddActivities, AddActivitiesRequest, CheckFileInfo, ContainerPointer, EnumerateAncestors,
     GetEcosystem, PutRelativeFile, RenameFile, ShareUrl,
 };
+use wopi::coauth::{LockTerms, LockTimeout, PresentedLock};
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType, Suggestion};
 use wopi::{ContainerId, FileName, ItemVersion, LockId, WopiError};
 use wopi_service::{Body, FileBytes, PutFileDone, Refusal};
 
 use crate::caller::Caller;
+use crate::coauth;
 use crate::errors;
 use crate::host::Host;
 use crate::links::PageMode;
-use crate::locks::{self, Holder};
+use crate::locks::{self, Holder, Terms};
 use crate::naming;
 use crate::ports::{ContentsError, FileCommit, RegistryError, TokenResource, TreeError};
 use crate::records::{
@@ -122,6 +124,13 @@ impl Host {
         Holder { user: by.user.id.clone(), client: by.claims.client.clone() }
     }
 
+    fn terms(by: &Caller, asked: LockTerms) -> Terms {
+        Terms {
+            lifetime: asked.timeout.map_or(locks::LOCK_LIFETIME, LockTimeout::duration),
+            visible_as: asked.user_visible.then(|| by.friendly_name()),
+        }
+    }
+
     async fn relock(
         &self,
         by: &Caller,
@@ -138,11 +147,12 @@ impl Host {
     }
 
     /// Lock.
-    pub(crate) async fn lock(&self, by: &Caller, wanted: LockId) -> Result<ItemVersion, Refusal> {
+    pub(crate) async fn lock(&self, by: &Caller, wanted: LockId, terms: LockTerms) -> Result<ItemVersion, Refusal> {
         // Whoever opens the file for editing has to be told the version that is true now.
         let record = self.current_of(by).await?;
-        let holder = Self::holder(by);
-        self.relock(by, &record, |held, now| locks::lock(held, wanted.clone(), holder.clone(), now)).await
+        let (holder, terms) = (Self::holder(by), Self::terms(by, terms));
+        let rule = |held: &LockState, now| locks::lock(held, wanted.clone(), holder.clone(), terms.clone(), now);
+        self.relock(by, &record, rule).await
     }
 
     /// UnlockAndRelock.
@@ -151,15 +161,24 @@ impl Host {
         by: &Caller,
         old: &LockId,
         new: &LockId,
+        terms: LockTerms,
     ) -> Result<ItemVersion, Refusal> {
-        let holder = Self::holder(by);
-        self.relock(by, by.file()?, |held, now| locks::unlock_and_relock(held, old, new.clone(), holder.clone(), now))
-            .await
+        let (holder, terms) = (Self::holder(by), Self::terms(by, terms));
+        let rule = |held: &LockState, now| {
+            locks::unlock_and_relock(held, old, new.clone(), holder.clone(), terms.clone(), now)
+        };
+        self.relock(by, by.file()?, rule).await
     }
 
     /// RefreshLock.
-    pub(crate) async fn refresh_lock(&self, by: &Caller, given: &LockId) -> Result<ItemVersion, Refusal> {
-        self.relock(by, by.file()?, |held, now| locks::refresh(held, given, now)).await
+    pub(crate) async fn refresh_lock(
+        &self,
+        by: &Caller,
+        given: &LockId,
+        terms: LockTerms,
+    ) -> Result<ItemVersion, Refusal> {
+        let terms = Self::terms(by, terms);
+        self.relock(by, by.file()?, |held, now| locks::refresh(held, given, terms.clone(), now)).await
     }
 
     /// Unlock.
@@ -169,7 +188,7 @@ impl Host {
 
     /// GetLock.
     pub(crate) fn held_lock(&self, by: &Caller) -> Result<Option<LockId>, Refusal> {
-        Ok(locks::live(&by.file()?.lock, self.now()).map(|held| held.id.clone()))
+        Ok(locks::held_lock(&by.file()?.lock, self.now())?.cloned())
     }
 
     // ── saving ──
@@ -534,12 +553,12 @@ impl Host {
         &self,
         by: &Caller,
         requested: &RequestedName,
-        lock: Option<&LockId>,
+        presented: &PresentedLock,
     ) -> Result<RenameFile, Refusal> {
         let record = self.current(by.file()?).await?;
         let wanted = renamed(&record.name, requested)?;
         for name in naming::candidates(&wanted) {
-            let renamed = self.rename_if_free(&record, &name, lock).await?;
+            let renamed = self.rename_if_free(&record, &name, presented).await?;
             if let Some(record) = renamed {
                 let token = self.derived_token(&by.claims, &TokenResource::File(record.id.clone()));
                 return Ok(RenameFile {
@@ -555,11 +574,11 @@ impl Host {
         &self,
         first: &FileRecord,
         name: &FileName,
-        lock: Option<&LockId>,
+        presented: &PresentedLock,
     ) -> Result<Option<FileRecord>, Refusal> {
         let published = self.ports.tree.is_some();
         let update = self.update_shown(&first.id, Some(first), |record, now| {
-            locks::may_change(&record.lock, lock, now)?;
+            coauth::may_rename(&record.lock, presented, now)?;
             let from = std::mem::replace(&mut record.name, name.clone());
             if published && from != *name {
                 record.pending = Some(Pending::Rename { from: from.clone() });

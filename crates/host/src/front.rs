@@ -9,12 +9,15 @@ use wopi::answer::{
     EnumerateChildren, GetEcosystem, GetFileWopiSrc, GetNewAccessToken, GetRootContainer, PutRelativeFile,
     RenameContainer, RenameFile, ShareUrl,
 };
+use wopi::coauth::{
+    CoauthLockId, CoauthLockMetadata, CoauthLockType, CoauthTableVersion, LockTerms, LockTimeout, PresentedLock,
+};
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType};
 use wopi::proof::ProofRule;
 use wopi::route::{Kind, KindSet, Permission, Target};
 use wopi::{AccessToken, ContainerId, FileId, ItemVersion, LockId, WopiError};
 use wopi_service::host::Answer;
-use wopi_service::{Body, FileBytes, PutFileDone, Refusal, RefusalReport, WopiHost};
+use wopi_service::{Body, CoauthAnswer, FileBytes, PutFileDone, Refusal, RefusalReport, WopiHost};
 
 use crate::access::Rights;
 use crate::caller::{Admission, Caller};
@@ -271,20 +274,27 @@ impl WopiHost for Front {
         self.host.put_file(by, lock.as_ref(), &save, body).await
     }
 
-    async fn lock(&self, by: &Caller, _: &FileId, lock: LockId) -> Answer<ItemVersion> {
-        self.host.lock(by, lock).await
+    async fn lock(&self, by: &Caller, _: &FileId, lock: LockId, terms: LockTerms) -> Answer<ItemVersion> {
+        self.host.lock(by, lock, terms).await
     }
 
-    async fn unlock_and_relock(&self, by: &Caller, _: &FileId, old: LockId, new: LockId) -> Answer<ItemVersion> {
-        self.host.unlock_and_relock(by, &old, &new).await
+    async fn unlock_and_relock(
+        &self,
+        by: &Caller,
+        _: &FileId,
+        old: LockId,
+        new: LockId,
+        terms: LockTerms,
+    ) -> Answer<ItemVersion> {
+        self.host.unlock_and_relock(by, &old, &new, terms).await
     }
 
     async fn get_lock(&self, by: &Caller, _: &FileId) -> Answer<Option<LockId>> {
         self.host.held_lock(by)
     }
 
-    async fn refresh_lock(&self, by: &Caller, _: &FileId, lock: LockId) -> Answer<ItemVersion> {
-        self.host.refresh_lock(by, &lock).await
+    async fn refresh_lock(&self, by: &Caller, _: &FileId, lock: LockId, terms: LockTerms) -> Answer<ItemVersion> {
+        self.host.refresh_lock(by, &lock, terms).await
     }
 
     async fn unlock(&self, by: &Caller, _: &FileId, lock: LockId) -> Answer<ItemVersion> {
@@ -310,9 +320,9 @@ impl WopiHost for Front {
         by: &Caller,
         _: &FileId,
         name: RequestedName,
-        lock: Option<LockId>,
+        presented: PresentedLock,
     ) -> Answer<RenameFile> {
-        self.host.rename_file(by, &name, lock.as_ref()).await
+        self.host.rename_file(by, &name, &presented).await
     }
 
     async fn delete_file(&self, by: &Caller, _: &FileId) -> Answer<()> {
@@ -337,6 +347,44 @@ impl WopiHost for Front {
 
     async fn get_ecosystem(&self, by: &Caller, _: &FileId) -> Answer<GetEcosystem> {
         Ok(self.host.ecosystem_pointer(by))
+    }
+
+    // ── coauth locks ──
+
+    async fn get_coauth_lock(
+        &self,
+        by: &Caller,
+        _: &FileId,
+        lock: CoauthLockId,
+        kind: CoauthLockType,
+        timeout: LockTimeout,
+        metadata: CoauthLockMetadata,
+    ) -> Answer<CoauthAnswer> {
+        self.host.get_coauth_lock(by, lock, kind, timeout, metadata).await
+    }
+
+    async fn refresh_coauth_lock(
+        &self,
+        by: &Caller,
+        _: &FileId,
+        lock: CoauthLockId,
+        timeout: LockTimeout,
+        metadata: CoauthLockMetadata,
+    ) -> Answer<CoauthAnswer> {
+        self.host.refresh_coauth_lock(by, &lock, timeout, &metadata).await
+    }
+
+    async fn unlock_coauth_lock(&self, by: &Caller, _: &FileId, lock: CoauthLockId) -> Answer<()> {
+        self.host.unlock_coauth_lock(by, &lock).await
+    }
+
+    async fn get_coauth_table(
+        &self,
+        by: &Caller,
+        _: &FileId,
+        known: Option<CoauthTableVersion>,
+    ) -> Answer<CoauthAnswer> {
+        self.host.coauth_table(by, known.as_ref())
     }
 
     // ── containers ──

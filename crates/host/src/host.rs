@@ -12,6 +12,7 @@ use wopi_service::{Refusal, RefusalReport};
 use crate::clients::Clients;
 use crate::errors;
 use crate::links::Links;
+use crate::plus::CoauthSettings;
 use crate::ports::{
     Clock, Contents, FileCommit, Random, Registry, RegistryError, TokenClaims, TokenResource, Tokens, Tree, TreePath,
 };
@@ -50,6 +51,8 @@ pub struct HostSettings {
     pub file_url: bool,
     /// Whether users are marked for Microsoft's business flow (`LicenseCheckForEditIsEnabled`).
     pub business_users: bool,
+    /// What is told of coauthoring.
+    pub coauth: CoauthSettings,
     /// What the bootstrapper tells those who have no token.
     pub bootstrapper: BootstrapperSettings,
     /// How long refused saves are kept.
@@ -90,6 +93,7 @@ impl HostSettings {
             relative_writes: true,
             file_url: false,
             business_users: false,
+            coauth: CoauthSettings::default(),
             bootstrapper: BootstrapperSettings::default(),
             rescued_kept: Duration::from_secs(30 * DAY),
             rescued_bytes_max: 4 << 30,

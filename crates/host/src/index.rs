@@ -224,7 +224,7 @@ impl Host {
             // That we cannot tell is no reason to believe the worst.
             Err(refusal) => return Err(refusal),
         };
-        if there || record.pending.is_some() || locks::live(&record.lock, self.now()).is_some() {
+        if there || record.pending.is_some() || locks::is_held(&record.lock, self.now()) {
             return Ok(false);
         }
         record.deleted_at = Some(self.now());

@@ -6,9 +6,9 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`locks`], [`saving`], [`naming`], [`access`], [`sweep`] | the rules, pure, each with its table |
+//! | [`locks`], [`coauth`], [`plus`], [`saving`], [`naming`], [`access`], [`sweep`] | the rules, pure, each with its table |
 //! | [`host`], `shelf` | load, decide, commit; what the folder shows |
-//! | `files`, `containers` | one method per operation |
+//! | `files`, `coauthoring`, `containers` | one method per operation |
 //! | [`index`] | keeping the registry true to a folder that others change |
 //! | [`front`] | the host as `wopi-service` wants it |
 //! | [`clients`] | who may call us, and with which keys |
@@ -18,6 +18,8 @@
 pub mod access;
 pub mod caller;
 pub mod clients;
+pub mod coauth;
+mod coauthoring;
 mod containers;
 pub mod errors;
 mod files;
@@ -30,6 +32,7 @@ pub mod locks;
 pub mod memory;
 pub mod naming;
 pub mod people;
+pub mod plus;
 pub mod ports;
 pub mod records;
 pub mod saving;

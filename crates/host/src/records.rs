@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use wopi::coauth::{CoauthLockId, CoauthLockMetadata, CoauthLockType};
 use wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, UserId};
 
 /// A moment, in milliseconds since 1970-01-01 UTC.
@@ -135,6 +136,8 @@ pub enum LockState {
     Free,
     /// A WOPI lock. It may have run out: only the rules compare times.
     Wopi(Held),
+    /// Coauth locks. Some of them, or all, may have run out.
+    Coauth(CoauthTable),
 }
 
 /// A WOPI lock that was taken.
@@ -150,6 +153,51 @@ pub struct Held {
     pub by: UserId,
     /// Through which client.
     pub client: Option<String>,
+    /// The name that others may be shown, if whoever took or renewed it last wanted that.
+    pub visible_as: Option<String>,
+}
+
+/// The coauth locks of a file: at least one, at most [`CoauthTable::LOCKS_MAX`], in the order of their ids, each id once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CoauthTable(Vec<CoauthLock>);
+
+impl CoauthTable {
+    /// Most coauth locks of one file. Every answer lists them all, each may carry 4 KB of metadata, and they are stored
+    /// with the file's record; Office lets some hundred people into one document.
+    pub const LOCKS_MAX: usize = 128;
+
+    /// These locks as a table; `None` if there are none or too many, or if two have one id.
+    ///
+    /// That at most one of them is exclusive is not asked here: a second one may be there that has run out.
+    pub fn new(mut locks: Vec<CoauthLock>) -> Option<Self> {
+        locks.sort_by(|one, other| one.id.cmp(&other.id));
+        let distinct = locks.windows(2).all(|pair| matches!(pair, [one, other] if one.id != other.id));
+        ((1..=Self::LOCKS_MAX).contains(&locks.len()) && distinct).then_some(Self(locks))
+    }
+
+    /// The locks, in the order of their ids.
+    pub fn locks(&self) -> &[CoauthLock] {
+        &self.0
+    }
+}
+
+/// A coauth lock that was taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CoauthLock {
+    /// The id that the client gave.
+    pub id: CoauthLockId,
+    /// What it is good for.
+    pub kind: CoauthLockType,
+    /// What the client last gave.
+    pub metadata: CoauthLockMetadata,
+    /// The first moment at which it is no lock any more.
+    pub expires_at: Timestamp,
+    /// `CoauthLockTime`: when this id was taken first.
+    pub since: Timestamp,
+    /// With whose token.
+    pub by: UserId,
+    /// `UserFriendlyName` of that user. Never empty.
+    pub user_name: String,
 }
 
 /// What a folder still has to be made to show. Written in the commit that decided it, carried out at once, and carried

@@ -135,7 +135,7 @@ mod tests {
     use wopi::{ContainerId, FileId, FileName, ItemVersion};
 
     use super::*;
-    use crate::locks::Holder;
+    use crate::locks::{Blocker, Holder};
     use crate::records::{Fingerprint, LockState, Revision};
 
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -175,7 +175,9 @@ mod tests {
                 editors: Vec::new(),
                 autosave: false,
             },
-            lock: lock.map_or(LockState::Free, |id| locks::lock(&LockState::Free, lock_id(id), holder, NOW).unwrap()),
+            lock: lock.map_or(LockState::Free, |id| {
+                locks::lock(&LockState::Free, lock_id(id), holder, locks::Terms::default(), NOW).unwrap()
+            }),
             seen: Some(seen(1)),
             pending: None,
             deleted_at: None,
@@ -215,7 +217,10 @@ mod tests {
             let given = given.map(lock_id);
             let got = match may_save(&file(size, b'x', held), given.as_ref(), &facts(timestamp), NOW) {
                 Ok(()) => "yes".to_owned(),
-                Err(SaveRefusal::Lock(no)) => format!("lock {}", no.current.as_ref().map_or("", LockId::as_str)),
+                Err(SaveRefusal::Lock(LockMismatch { held: Blocker::Wopi { current, .. }, .. })) => {
+                    format!("lock {}", current.as_str())
+                }
+                Err(SaveRefusal::Lock(_)) => "lock ".to_owned(),
                 Err(SaveRefusal::Stale { current: told, .. }) => {
                     assert_eq!(told, current);
                     "stale".to_owned()

@@ -113,6 +113,7 @@ async fn commits(path: &Path, files: usize) {
                             since: Timestamp(1),
                             by: UserId::parse("alice").unwrap(),
                             client: None,
+                            visible_as: None,
                         }),
                         _ => LockState::Free,
                     };

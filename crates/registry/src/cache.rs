@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lectern_host::ports::{CONTAINER_DEPTH_MAX, Located, Visit};
-use lectern_host::records::{ContainerRecord, FileRecord, Session, SessionId, User};
+use lectern_host::records::{CoauthLock, ContainerRecord, FileRecord, LockState, Session, SessionId, User};
 use lectern_host::wopi::{ContainerId, FileId, UserId};
 use rusqlite::Connection;
 
@@ -32,6 +32,9 @@ use crate::db::prepared;
 
 /// Files kept at most. At some 700 bytes each they take 12 MB.
 pub const FILES_CACHED_MAX: usize = 16_384;
+/// How many bytes a file's coauth locks may take for the file to be kept. A hundred clients with some metadata each fit;
+/// what is larger is read from the database each time, so that nobody can fill our memory with metadata.
+pub const COAUTH_BYTES_CACHED_MAX: usize = 32 << 10;
 /// Containers kept at most.
 pub const CONTAINERS_CACHED_MAX: usize = 8_192;
 /// Users kept at most.
@@ -142,7 +145,7 @@ impl Cache {
         let mut shelves = self.shelves();
         let shelf = K::shelf(&mut shelves);
         if matches!(shelf.get(key), Some(Slot::Ticket(standing)) if *standing == ticket) {
-            match record {
+            match record.filter(|record| K::is_small(record)) {
                 Some(record) => shelf.put(key.clone(), Slot::Record(record.clone())),
                 None => shelf.remove(key),
             }
@@ -213,7 +216,10 @@ impl Shelves {
 
     fn take_in(&mut self, change: Change, keep: bool) {
         match change {
-            Change::File(file) => self.files.replace(&file.id.clone(), keep.then_some(file)),
+            Change::File(file) => {
+                let keep = keep && FileId::is_small(&file);
+                self.files.replace(&file.id.clone(), keep.then_some(file));
+            }
             Change::FileGone(id) => self.files.remove(&id),
             Change::Container(container) => self.containers.replace(&container.id.clone(), keep.then_some(container)),
             Change::ContainerGone(id) => self.containers.remove(&id),
@@ -230,25 +236,44 @@ pub(crate) trait Kept: Clone + Eq + Hash + Send + Sync + 'static {
     type Record: Clone + Send + Sync + 'static;
 
     fn shelf(shelves: &mut Shelves) -> &mut Shelf<Self, Self::Record>;
+
+    /// Whether so many of these as the shelf takes may be in memory.
+    fn is_small(record: &Self::Record) -> bool;
 }
 
 macro_rules! kept {
-    ($($key:ty => $record:ty, $shelf:ident);+ $(;)?) => {
+    ($($key:ty => $record:ty, $shelf:ident, $is_small:expr);+ $(;)?) => {
         $(impl Kept for $key {
             type Record = $record;
 
             fn shelf(shelves: &mut Shelves) -> &mut Shelf<Self, $record> {
                 &mut shelves.$shelf
             }
+
+            fn is_small(record: &$record) -> bool {
+                $is_small(record)
+            }
         })+
     };
 }
 
 kept! {
-    FileId => FileRecord, files;
-    ContainerId => ContainerRecord, containers;
-    UserId => User, users;
-    SessionId => Session, sessions;
+    FileId => FileRecord, files, holds_little;
+    ContainerId => ContainerRecord, containers, |_| true;
+    UserId => User, users, |_| true;
+    SessionId => Session, sessions, |_| true;
+}
+
+fn holds_little(file: &FileRecord) -> bool {
+    match &file.lock {
+        LockState::Free | LockState::Wopi(_) => true,
+        LockState::Coauth(table) => {
+            let bytes = |lock: &CoauthLock| {
+                size_of::<CoauthLock>() + lock.id.as_str().len() + lock.metadata.as_str().len() + lock.user_name.len()
+            };
+            table.locks().iter().map(bytes).sum::<usize>() <= COAUTH_BYTES_CACHED_MAX
+        }
+    }
 }
 
 enum Slot<V> {
@@ -316,7 +341,8 @@ mod tests {
     use super::*;
 
     use crate::db::{open_reader, open_writer};
-    use lectern_host::records::Timestamp;
+    use lectern_host::records::{CoauthTable, Timestamp};
+    use lectern_host::wopi::coauth::{CoauthLockId, CoauthLockMetadata, CoauthLockType};
 
     /// A cache, and another connection that can change the database under it.
     struct Setup {
@@ -444,6 +470,48 @@ mod tests {
         setup.cache.settle(&session(None).id, ticket, None);
         let shelves = setup.cache.shelves();
         assert!(shelves.sessions.young.is_empty() && shelves.sessions.old.is_empty());
+    }
+
+    /// A file with so many coauth locks, each with so many bytes of metadata.
+    fn coauthored(locks: usize, metadata: usize) -> Arc<FileRecord> {
+        let container = ContainerId::parse("root").unwrap();
+        let lock = |number: usize| CoauthLock {
+            id: CoauthLockId::parse(&number.to_string()).unwrap(),
+            kind: CoauthLockType::Coauth,
+            metadata: CoauthLockMetadata::new("m".repeat(metadata)).unwrap(),
+            expires_at: Timestamp(2),
+            since: Timestamp(1),
+            by: UserId::parse("alice").unwrap(),
+            user_name: "Alice".to_owned(),
+        };
+        let lock = LockState::Coauth(CoauthTable::new((0..locks).map(lock).collect()).unwrap());
+        Arc::new(FileRecord { lock, ..lectern_conformance::registry::file("a", &container, "a") })
+    }
+
+    #[test]
+    fn a_file_whose_coauth_locks_are_large_is_not_kept_in_memory() {
+        for (file, kept) in [
+            (coauthored(100, 100), true),
+            (coauthored(1, CoauthLockMetadata::BYTES_MAX), true),
+            (coauthored(8, CoauthLockMetadata::BYTES_MAX), false),
+            (coauthored(CoauthTable::LOCKS_MAX, CoauthLockMetadata::BYTES_MAX), false),
+        ] {
+            let setup = Setup::new();
+            // What we wrote ourselves, and what was loaded.
+            setup.cache.committed(vec![Change::File(file.clone())], setup.epoch());
+            assert_eq!(setup.cache.recollect(&file.id).is_some(), kept);
+            setup.cache.committed(vec![Change::FileGone(file.id.clone())], setup.epoch());
+            let Found::Ticket(ticket) = setup.cache.look_up(&file.id, &setup.cache.check().unwrap()) else { panic!() };
+            setup.cache.settle(&file.id, ticket, Some(&file));
+            assert_eq!(setup.cache.recollect(&file.id).is_some(), kept);
+        }
+        // And what was kept while it was small is not kept in an old state.
+        let setup = Setup::new();
+        let (small, large) = (coauthored(1, 1), coauthored(8, CoauthLockMetadata::BYTES_MAX));
+        for file in [&small, &large] {
+            setup.cache.committed(vec![Change::File(file.clone())], setup.epoch());
+        }
+        assert_eq!(setup.cache.recollect(&small.id), None);
     }
 
     fn records(shelf: &mut Shelf<u32, u32>, keys: impl IntoIterator<Item = u32>) -> Vec<u32> {

@@ -27,7 +27,7 @@ const WRITER_CACHE_KIB: i64 = 8 << 10;
 const READER_CACHE_KIB: i64 = 2 << 10;
 
 /// `PRAGMA application_id` of our databases: "LCTN".
-const APPLICATION_ID: i64 = 0x4C43_544E;
+pub(crate) const APPLICATION_ID: i64 = 0x4C43_544E;
 
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, params};
 use crate::db::prepared;
 use crate::error::Error;
 use crate::fields::{Fields, editors_text};
-use crate::{history, names};
+use crate::{coauth, history, names};
 
 macro_rules! select {
     ($($rest:literal),+) => {
@@ -19,6 +19,7 @@ macro_rules! select {
             "SELECT f.id, f.container_id, f.name, f.revision, f.owner_id, f.created_at, f.version, ",
             "f.content_id, f.content_size, f.content_sha256, f.modified_at_100ns, f.saved_by, f.editors, f.autosave, ",
             "f.lock_id, f.lock_expires_at, f.lock_since, f.lock_by, f.lock_client, ",
+            "f.lock_visible_as, f.coauth_locks, ",
             "f.seen_inode, f.seen_born_ns, f.seen_size, f.seen_modified_ns, ",
             "f.pending, f.pending_name, f.pending_content_id, ",
             "f.pending_inode, f.pending_born_ns, f.pending_size, f.pending_modified_ns, f.deleted_at ",
@@ -45,27 +46,29 @@ const EXISTS: &str = "SELECT 1 FROM files WHERE id = $1";
 const INSERT: &str = "INSERT INTO files (\
      container_id, name, revision, owner_id, created_at, version, \
      content_id, content_size, content_sha256, modified_at_100ns, saved_by, editors, autosave, \
-     lock_id, lock_expires_at, lock_since, lock_by, lock_client, \
+     lock_id, lock_expires_at, lock_since, lock_by, lock_client, lock_visible_as, coauth_locks, \
      seen_inode, seen_born_ns, seen_size, seen_modified_ns, \
      pending, pending_name, pending_content_id, pending_inode, pending_born_ns, pending_size, pending_modified_ns, \
      deleted_at, id) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
-     $23, $24, $25, $26, $27, $28, $29, $30, $31) ON CONFLICT (id) DO NOTHING";
+     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33) ON CONFLICT (id) DO NOTHING";
 
 const UPDATE: &str = "UPDATE files SET \
      container_id = $1, name = $2, revision = $3, owner_id = $4, created_at = $5, version = $6, \
      content_id = $7, content_size = $8, content_sha256 = $9, modified_at_100ns = $10, saved_by = $11, \
      editors = $12, autosave = $13, \
      lock_id = $14, lock_expires_at = $15, lock_since = $16, lock_by = $17, lock_client = $18, \
-     seen_inode = $19, seen_born_ns = $20, seen_size = $21, seen_modified_ns = $22, \
-     pending = $23, pending_name = $24, pending_content_id = $25, \
-     pending_inode = $26, pending_born_ns = $27, pending_size = $28, pending_modified_ns = $29, deleted_at = $30 \
-     WHERE id = $31 AND revision = $32";
+     lock_visible_as = $19, coauth_locks = $20, \
+     seen_inode = $21, seen_born_ns = $22, seen_size = $23, seen_modified_ns = $24, \
+     pending = $25, pending_name = $26, pending_content_id = $27, \
+     pending_inode = $28, pending_born_ns = $29, pending_size = $30, pending_modified_ns = $31, deleted_at = $32 \
+     WHERE id = $33 AND revision = $34";
 
 /// Leaves every index alone.
 const UPDATE_LOCK: &str = "UPDATE files SET revision = $1, \
-     lock_id = $2, lock_expires_at = $3, lock_since = $4, lock_by = $5, lock_client = $6 \
-     WHERE id = $7 AND revision = $8";
+     lock_id = $2, lock_expires_at = $3, lock_since = $4, lock_by = $5, lock_client = $6, \
+     lock_visible_as = $7, coauth_locks = $8 \
+     WHERE id = $9 AND revision = $10";
 
 const DELETE: &str = "DELETE FROM files WHERE id = $1 AND revision = $2";
 
@@ -91,15 +94,20 @@ fn record(row: &Row<'_>) -> rusqlite::Result<FileRecord> {
     })
 }
 
-/// Five columns; no lock id is no lock.
+/// Seven columns: those of a WOPI lock, and the coauth locks. A file has one kind or none.
 fn lock(fields: &mut Fields<'_>) -> rusqlite::Result<LockState> {
     let id = fields.maybe()?;
     let (expires_at, since) = (fields.maybe_at()?, fields.maybe_at()?);
-    let (by, client) = (fields.maybe()?, fields.maybe()?);
-    match (id, expires_at, since, by) {
-        (None, ..) => Ok(LockState::Free),
-        (Some(id), Some(expires_at), Some(since), Some(by)) => {
-            Ok(LockState::Wopi(Held { id, expires_at, since, by, client }))
+    let (by, client, visible_as) = (fields.maybe()?, fields.maybe()?, fields.maybe()?);
+    let coauth = fields.maybe_text()?;
+    match (id, expires_at, since, by, coauth) {
+        (None, _, _, _, None) => Ok(LockState::Free),
+        (None, _, _, _, Some(text)) => match coauth::table(text) {
+            Some(table) => Ok(LockState::Coauth(table)),
+            None => Err(fields.invalid(Type::Text)),
+        },
+        (Some(id), Some(expires_at), Some(since), Some(by), None) => {
+            Ok(LockState::Wopi(Held { id, expires_at, since, by, client, visible_as }))
         }
         _ => Err(fields.invalid(Type::Null)),
     }
@@ -246,6 +254,8 @@ fn write_lock(connection: &Connection, next: &FileRecord, seen: Revision) -> Res
         held.map(|held| held.since.0),
         held.map(|held| held.by.as_str()),
         held.and_then(|held| held.client.as_deref()),
+        held.and_then(|held| held.visible_as.as_deref()),
+        coauth_text(&next.lock),
         next.id.as_str(),
         seen.0.cast_signed(),
     ])?;
@@ -299,8 +309,15 @@ fn missed(connection: &Connection, id: &FileId) -> Result<Error, Error> {
 
 fn held(lock: &LockState) -> Option<&Held> {
     match lock {
-        LockState::Free => None,
+        LockState::Free | LockState::Coauth(_) => None,
         LockState::Wopi(held) => Some(held),
+    }
+}
+
+fn coauth_text(lock: &LockState) -> Option<String> {
+    match lock {
+        LockState::Free | LockState::Wopi(_) => None,
+        LockState::Coauth(table) => Some(coauth::text(table)),
     }
 }
 
@@ -362,6 +379,8 @@ fn write(
         held.map(|held| held.since.0),
         held.map(|held| held.by.as_str()),
         held.and_then(|held| held.client.as_deref()),
+        held.and_then(|held| held.visible_as.as_deref()),
+        coauth_text(lock),
         fingerprint.map(|seen| seen.inode.cast_signed()),
         fingerprint.and_then(|seen| seen.born_ns),
         fingerprint.map(|seen| seen.size.cast_signed()),

@@ -17,9 +17,10 @@
 //! | `cache` | records in memory, and the question whether they are the latest |
 //! | `db`, `migrations` | how a database is opened, and its schema (`migrations/sqlite`) |
 //! | `files`, `names`, `history`, `containers`, `people` | the statements, a `const` each, above what runs them |
-//! | `fields`, `error` | columns to values; what can go wrong |
+//! | `fields`, `coauth`, `error` | columns to values; what can go wrong |
 
 mod cache;
+mod coauth;
 mod containers;
 mod db;
 mod error;
@@ -36,7 +37,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use cache::{CONTAINERS_CACHED_MAX, FILES_CACHED_MAX, SESSIONS_CACHED_MAX, USERS_CACHED_MAX};
+pub use cache::{
+    COAUTH_BYTES_CACHED_MAX, CONTAINERS_CACHED_MAX, FILES_CACHED_MAX, SESSIONS_CACHED_MAX, USERS_CACHED_MAX,
+};
 pub use db::{BUSY_TIMEOUT, OpenError};
 pub use readers::READERS;
 pub use registry::{Health, Opener, SqliteRegistry};

@@ -13,8 +13,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "first", sql: include_str!("../migrations/sqlite/0001_first.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "first", sql: include_str!("../migrations/sqlite/0001_first.sql") },
+    Migration { number: 2, name: "coauth", sql: include_str!("../migrations/sqlite/0002_coauth.sql") },
+];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)";
 const LATEST: &str = "SELECT coalesce(max(number), 0) FROM migrations";
@@ -42,12 +44,34 @@ pub(crate) fn apply(path: &Path, connection: &mut Connection) -> Result<(), Open
 
 #[cfg(test)]
 mod tests {
+    use lectern_host::records::LockState;
+
     use super::*;
 
     #[test]
-    fn migrations_are_numbered_without_gaps() {
-        for (at, migration) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(migration.number, i64::try_from(at).unwrap() + 1, "{}", migration.name);
-        }
+    fn migrations_are_numbered_in_their_order() {
+        let numbers: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.number).collect();
+        assert!(numbers.first() == Some(&1) && numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    }
+
+    #[test]
+    fn what_an_older_schema_holds_is_kept() {
+        const FILE: &str = "INSERT INTO files (id, container_id, name, revision, owner_id, created_at, version, \
+             content_id, content_size, modified_at_100ns, editors, autosave, \
+             lock_id, lock_expires_at, lock_since, lock_by) \
+             VALUES ('f', 'c', 'n', 1, 'o', 1, 1, zeroblob(16), 0, 1, '[]', 0, 'A', 2, 1, 'o')";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lectern.db");
+        let old = Connection::open(&path).unwrap();
+        old.pragma_update(None, "application_id", crate::db::APPLICATION_ID).unwrap();
+        old.execute_batch(CREATE).unwrap();
+        old.execute_batch(MIGRATIONS[0].sql).unwrap();
+        old.execute(APPLIED, params![1, MIGRATIONS[0].name]).unwrap();
+        old.execute(FILE, []).unwrap();
+        drop(old);
+        let connection = crate::db::open_writer(&path).unwrap();
+        let file = crate::files::by_id(&connection, &lectern_host::wopi::FileId::parse("f").unwrap()).unwrap();
+        let LockState::Wopi(held) = file.lock else { panic!("{file:?}") };
+        assert_eq!((held.id.as_str(), held.visible_as), ("A", None));
     }
 }

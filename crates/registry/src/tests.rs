@@ -28,6 +28,7 @@ fn locked(record: &FileRecord, id: &str) -> FileCommit {
         since: Timestamp(1),
         by: UserId::parse("alice").unwrap(),
         client: None,
+        visible_as: None,
     });
     FileCommit { record: FileRecord { lock, ..record.clone() }, replaced: None }
 }

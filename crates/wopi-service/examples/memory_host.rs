@@ -25,6 +25,7 @@ use wopi::answer::{
     ChildFile, ContainerPointer, CreateChildContainer, CreateChildFile, EnumerateAncestors, EnumerateChildren,
     GetEcosystem, GetRootContainer, PutRelativeFile, RenameContainer, RenameFile, ShareUrl, last_modified_time,
 };
+use wopi::coauth::{LockTerms, PresentedLock};
 use wopi::discovery::Discovery;
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType, Suggestion};
 use wopi::proof::ProofRule;
@@ -119,6 +120,11 @@ fn not_found<T>() -> Answer<T> {
     Err(WopiError::NotFound.into())
 }
 
+fn mismatch(held: Option<&LockId>, reason: &str) -> Refusal {
+    let (current, reason) = (held.cloned(), reason.to_owned());
+    WopiError::LockMismatch { current, reason, username: None, mechanism: None }.into()
+}
+
 impl File {
     fn new(bytes: Vec<u8>) -> Self {
         Self { bytes, version: 1, modified: now_ms() * 10_000, lock: None }
@@ -133,8 +139,7 @@ impl File {
         if self.held() == given {
             return Ok(());
         }
-        let reason = "the lock given is not the lock held".to_owned();
-        Err(WopiError::LockMismatch { current: self.held().cloned(), reason }.into())
+        Err(mismatch(self.held(), "the lock given is not the lock held"))
     }
 
     fn take(&mut self, lock: LockId) {
@@ -392,11 +397,7 @@ impl WopiHost for Memory {
                 match lock {
                     Some(lock) => file.expect(Some(&lock))?,
                     None => {
-                        return Err(WopiError::LockMismatch {
-                            current: file.held().cloned(),
-                            reason: "a lock is needed".into(),
-                        }
-                        .into());
+                        return Err(mismatch(file.held(), "a lock is needed"));
                     }
                 }
             }
@@ -408,7 +409,8 @@ impl WopiHost for Memory {
         Ok(PutFileDone { version, last_modified_time: last_modified_time(modified) })
     }
 
-    async fn lock(&self, _: &Caller, id: &FileId, lock: LockId) -> Answer<ItemVersion> {
+    // The terms are CSPP Plus's, which is not offered here.
+    async fn lock(&self, _: &Caller, id: &FileId, lock: LockId, _: LockTerms) -> Answer<ItemVersion> {
         self.change(id, |file| {
             if file.held().is_some() {
                 file.expect(Some(&lock))?;
@@ -418,7 +420,14 @@ impl WopiHost for Memory {
         })
     }
 
-    async fn unlock_and_relock(&self, _: &Caller, id: &FileId, old: LockId, new: LockId) -> Answer<ItemVersion> {
+    async fn unlock_and_relock(
+        &self,
+        _: &Caller,
+        id: &FileId,
+        old: LockId,
+        new: LockId,
+        _: LockTerms,
+    ) -> Answer<ItemVersion> {
         self.change(id, |file| {
             file.expect(Some(&old))?;
             file.take(new);
@@ -430,7 +439,7 @@ impl WopiHost for Memory {
         Ok(self.state().file(id)?.1.held().cloned())
     }
 
-    async fn refresh_lock(&self, _: &Caller, id: &FileId, lock: LockId) -> Answer<ItemVersion> {
+    async fn refresh_lock(&self, _: &Caller, id: &FileId, lock: LockId, _: LockTerms) -> Answer<ItemVersion> {
         self.change(id, |file| {
             file.expect(Some(&lock))?;
             file.take(lock);
@@ -474,12 +483,15 @@ impl WopiHost for Memory {
         by: &Caller,
         id: &FileId,
         name: RequestedName,
-        lock: Option<LockId>,
+        presented: PresentedLock,
     ) -> Answer<RenameFile> {
         let mut state = self.state();
         let (node, file) = state.file(id)?;
         if file.held().is_some() {
-            file.expect(lock.as_ref())?;
+            file.expect(match &presented {
+                PresentedLock::Wopi(lock) => Some(lock),
+                PresentedLock::Coauth(_) | PresentedLock::None => None,
+            })?;
         }
         let stem = name.name.map_err(|error| illegal(&error))?;
         let extension = node.name.rfind('.').map_or(String::new(), |at| node.name[at..].to_owned());

@@ -5,9 +5,12 @@ use std::ops::Range;
 use async_trait::async_trait;
 use wopi::answer::{
     AddActivities, AddActivitiesRequest, Bootstrap, BootstrapGetFileWopiSrc, BootstrapGetRootContainer,
-    CheckContainerInfo, CheckEcosystem, CheckFileInfo, CheckFolderInfo, CreateChildContainer, CreateChildFile,
-    EnumerateAncestors, EnumerateChildren, FolderEnumerateChildren, GetEcosystem, GetFileWopiSrc, GetNewAccessToken,
-    GetRootContainer, PutRelativeFile, ReadSecureStore, RenameContainer, RenameFile, ShareUrl,
+    CheckContainerInfo, CheckEcosystem, CheckFileInfo, CheckFolderInfo, CoauthTable, CreateChildContainer,
+    CreateChildFile, EnumerateAncestors, EnumerateChildren, FolderEnumerateChildren, GetEcosystem, GetFileWopiSrc,
+    GetNewAccessToken, GetRootContainer, PutRelativeFile, ReadSecureStore, RenameContainer, RenameFile, ShareUrl,
+};
+use wopi::coauth::{
+    CoauthLockId, CoauthLockMetadata, CoauthLockType, CoauthTableVersion, LockTerms, LockTimeout, PresentedLock,
 };
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType};
 use wopi::proof::ProofRule;
@@ -36,6 +39,15 @@ pub struct PutFileDone {
     pub version: ItemVersion,
     /// `LastModifiedTime`, the same text that CheckFileInfo will give. Collabora and ONLYOFFICE send it back.
     pub last_modified_time: String,
+}
+
+/// The table of coauth locks at some version.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CoauthAnswer {
+    /// Which version. It changes with everything that the table shows, and with nothing else.
+    pub version: CoauthTableVersion,
+    /// The table; `None` for a client that has it already.
+    pub table: Option<CoauthTable>,
 }
 
 /// What every operation may answer.
@@ -136,8 +148,8 @@ pub trait WopiHost: Send + Sync + 'static {
     }
 
     /// Lock: takes it, or renews it if it is held with this id.
-    async fn lock(&self, by: &Self::Caller, file: &FileId, lock: LockId) -> Answer<ItemVersion> {
-        let _ = (by, file, lock);
+    async fn lock(&self, by: &Self::Caller, file: &FileId, lock: LockId, terms: LockTerms) -> Answer<ItemVersion> {
+        let _ = (by, file, lock, terms);
         unsupported()
     }
 
@@ -148,8 +160,9 @@ pub trait WopiHost: Send + Sync + 'static {
         file: &FileId,
         old: LockId,
         new: LockId,
+        terms: LockTerms,
     ) -> Answer<ItemVersion> {
-        let _ = (by, file, old, new);
+        let _ = (by, file, old, new, terms);
         unsupported()
     }
 
@@ -160,8 +173,14 @@ pub trait WopiHost: Send + Sync + 'static {
     }
 
     /// RefreshLock.
-    async fn refresh_lock(&self, by: &Self::Caller, file: &FileId, lock: LockId) -> Answer<ItemVersion> {
-        let _ = (by, file, lock);
+    async fn refresh_lock(
+        &self,
+        by: &Self::Caller,
+        file: &FileId,
+        lock: LockId,
+        terms: LockTerms,
+    ) -> Answer<ItemVersion> {
+        let _ = (by, file, lock, terms);
         unsupported()
     }
 
@@ -193,9 +212,9 @@ pub trait WopiHost: Send + Sync + 'static {
         by: &Self::Caller,
         file: &FileId,
         name: RequestedName,
-        lock: Option<LockId>,
+        presented: PresentedLock,
     ) -> Answer<RenameFile> {
-        let _ = (by, file, name, lock);
+        let _ = (by, file, name, presented);
         unsupported()
     }
 
@@ -266,6 +285,52 @@ pub trait WopiHost: Send + Sync + 'static {
     /// ExecuteCellStorageRequest and its relative form (legacy): MS-FSSHTTP in and out.
     async fn execute_cell_storage_request(&self, by: &Self::Caller, file: &FileId, body: Body) -> Answer<Body> {
         let _ = (by, file, body);
+        unsupported()
+    }
+
+    // ── coauth locks (CSPP Plus) ──
+
+    /// GetCoauthLock: takes it, renews it, or switches its type.
+    async fn get_coauth_lock(
+        &self,
+        by: &Self::Caller,
+        file: &FileId,
+        lock: CoauthLockId,
+        kind: CoauthLockType,
+        timeout: LockTimeout,
+        metadata: CoauthLockMetadata,
+    ) -> Answer<CoauthAnswer> {
+        let _ = (by, file, lock, kind, timeout, metadata);
+        unsupported()
+    }
+
+    /// RefreshCoauthLock. Empty metadata leave those it has.
+    async fn refresh_coauth_lock(
+        &self,
+        by: &Self::Caller,
+        file: &FileId,
+        lock: CoauthLockId,
+        timeout: LockTimeout,
+        metadata: CoauthLockMetadata,
+    ) -> Answer<CoauthAnswer> {
+        let _ = (by, file, lock, timeout, metadata);
+        unsupported()
+    }
+
+    /// UnlockCoauthLock.
+    async fn unlock_coauth_lock(&self, by: &Self::Caller, file: &FileId, lock: CoauthLockId) -> Answer<()> {
+        let _ = (by, file, lock);
+        unsupported()
+    }
+
+    /// GetCoauthTable: no table if the client knows the current version.
+    async fn get_coauth_table(
+        &self,
+        by: &Self::Caller,
+        file: &FileId,
+        known: Option<CoauthTableVersion>,
+    ) -> Answer<CoauthAnswer> {
+        let _ = (by, file, known);
         unsupported()
     }
 

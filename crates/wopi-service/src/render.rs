@@ -9,7 +9,7 @@ use serde::Serialize;
 use wopi::{ItemVersion, LockId, headers};
 
 use crate::body::{Body, empty, full};
-use crate::host::{FileBytes, PutFileDone};
+use crate::host::{CoauthAnswer, FileBytes, PutFileDone};
 use crate::refusal::Refusal;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -66,6 +66,12 @@ pub(crate) fn saved(save: &PutFileDone) -> Response<Body> {
     let mut response = json(&wopi::answer::PutFile { last_modified_time: save.last_modified_time.clone() });
     version(&mut response, save.version);
     response
+}
+
+/// A client that has the table already gets no body at all, not an empty object.
+pub(crate) fn coauth(answer: &CoauthAnswer) -> Response<Body> {
+    let response = answer.table.as_ref().map_or_else(done, json);
+    with_header(response, headers::COAUTH_TABLE_VERSION, answer.version.as_str())
 }
 
 /// GetFile's answer; also for bytes that go out by another address (`FileUrl`).

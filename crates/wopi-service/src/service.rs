@@ -11,6 +11,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use wopi::coauth::{self, CoauthLockMetadata};
 use wopi::operation::{
     BootstrapperOperation, ContainerOperation, EcosystemOperation, FileOperation, FolderOperation, Operation,
 };
@@ -203,17 +204,21 @@ impl<H: WopiHost> Shared<H> {
             FileOperation::PutFile { lock, save } => {
                 render::saved(&host.put_file(by, file, lock, save, take(body)).await?)
             }
-            FileOperation::Lock { lock } => render::done_at(host.lock(by, file, lock).await?),
-            FileOperation::UnlockAndRelock { old, new } => {
-                render::done_at(host.unlock_and_relock(by, file, old, new).await?)
+            FileOperation::Lock { lock, terms } => render::done_at(host.lock(by, file, lock, terms).await?),
+            FileOperation::UnlockAndRelock { old, new, terms } => {
+                render::done_at(host.unlock_and_relock(by, file, old, new, terms).await?)
             }
             FileOperation::GetLock => render::held(host.get_lock(by, file).await?.as_ref()),
-            FileOperation::RefreshLock { lock } => render::done_at(host.refresh_lock(by, file, lock).await?),
+            FileOperation::RefreshLock { lock, terms } => {
+                render::done_at(host.refresh_lock(by, file, lock, terms).await?)
+            }
             FileOperation::Unlock { lock } => render::done_at(host.unlock(by, file, lock).await?),
             FileOperation::PutRelativeFile { target, size, conversion, save } => {
                 render::json(&host.put_relative_file(by, file, target, size, conversion, save, take(body)).await?)
             }
-            FileOperation::RenameFile { name, lock } => render::json(&host.rename_file(by, file, name, lock).await?),
+            FileOperation::RenameFile { name, presented } => {
+                render::json(&host.rename_file(by, file, name, presented).await?)
+            }
             FileOperation::DeleteFile => {
                 host.delete_file(by, file).await?;
                 render::done()
@@ -253,7 +258,33 @@ impl<H: WopiHost> Shared<H> {
             FileOperation::ExecuteCellStorageRequest | FileOperation::ExecuteCellStorageRelativeRequest => {
                 render::octets(host.execute_cell_storage_request(by, file, take(body)).await?)
             }
+            FileOperation::GetCoauthLock { lock, kind, timeout, metadata } => {
+                let metadata = self.coauth_metadata(metadata, body).await?;
+                render::coauth(&host.get_coauth_lock(by, file, lock, kind, timeout, metadata).await?)
+            }
+            FileOperation::RefreshCoauthLock { lock, timeout, metadata } => {
+                let metadata = self.coauth_metadata(metadata, body).await?;
+                render::coauth(&host.refresh_coauth_lock(by, file, lock, timeout, metadata).await?)
+            }
+            FileOperation::UnlockCoauthLock { lock } => {
+                host.unlock_coauth_lock(by, file, lock).await?;
+                render::done()
+            }
+            FileOperation::GetCoauthTable { known } => render::coauth(&host.get_coauth_table(by, file, known).await?),
         })
+    }
+
+    /// The metadata of a coauth lock: the body's if it tells any, else the header's.
+    async fn coauth_metadata(
+        &self,
+        in_header: CoauthLockMetadata,
+        body: &mut Body,
+    ) -> Result<CoauthLockMetadata, Refusal> {
+        let body = read(body, self.limits.json_bytes_max).await?;
+        let in_body = coauth::metadata_in_body(&body).map_err(|error| {
+            Refusal::new(error, "the body is not the JSON it should be, or its CoauthLockMetadata is too large")
+        })?;
+        Ok(in_body.unwrap_or(in_header))
     }
 
     /// Writes the one log line of a refusal, tells the host, and renders the answer.

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`CheckFileInfo`] and the objects in it | CheckFileInfo |
 //! | files | PutFile, PutRelativeFile, RenameFile, GetShareUrl, ReadSecureStore, AddActivities (and what it asks) |
+//! | coauth | the operations on coauth locks |
 //! | containers | everything on containers and folders |
 //! | ecosystem | CheckEcosystem, GetEcosystem, GetRootContainer, GetFileWopiSrc, the bootstrapper |
 
@@ -44,12 +45,14 @@ macro_rules! answer {
 }
 
 mod announce;
+mod coauth;
 mod containers;
 mod ecosystem;
 mod file_info;
 mod files;
 mod time;
 
+pub use coauth::{CoauthTable, CoauthTableRow};
 pub use containers::{
     CheckContainerInfo, CheckFolderInfo, ChildFile, ContainerPointer, CreateChildContainer, CreateChildFile,
     EnumerateAncestors, EnumerateChildren, FolderChild, FolderEnumerateChildren, RenameContainer,

@@ -5,6 +5,7 @@ use std::fmt;
 use http::header::{CONTENT_RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use crate::coauth::ConflictingMechanism;
 use crate::headers;
 use crate::lock_id::LockId;
 use crate::utf7;
@@ -23,7 +24,12 @@ use crate::utf7;
 /// | `IllegalName` | 400 | `X-WOPI-InvalidFileNameError: why`, `X-WOPI-ValidRelativeTarget: +AOQ-.docx` |
 /// | `LockMismatch`, held | 409 | `X-WOPI-Lock: A`, `X-WOPI-LockFailureReason: why` |
 /// | `LockMismatch`, free | 409 | `X-WOPI-Lock:`, `X-WOPI-LockFailureReason: why` |
-/// | `HeldOtherwise` | 409 | `X-WOPI-LockFailureReason: why` |
+/// | `LockMismatch`, held by one who is shown | 409 | `X-WOPI-ConflictingLockUsername: Zo?`, `X-WOPI-Lock: A`, `X-WOPI-LockFailureReason: why` |
+/// | `LockMismatch`, PutChunkedFile | 409 | `X-WOPI-ConflictingMechanism: WOPI-Lock`, `X-WOPI-Lock: A`, `X-WOPI-LockFailureReason: why` |
+/// | `HeldOtherwise` | 409 | `X-WOPI-FailureReason: why`, `X-WOPI-LockFailureReason: why` |
+/// | `HeldOtherwise`, PutChunkedFile | 409 | `X-WOPI-ConflictingMechanism: WOPI-CoauthExclusiveLock`, `X-WOPI-FailureReason: why`, `X-WOPI-LockFailureReason: why` |
+/// | `CoauthLockRefused` | 409 | `X-WOPI-FailureReason: why` |
+/// | `CoauthLockRefused`, by one who is shown | 409 | `X-WOPI-ConflictingLockUsername: Zo?`, `X-WOPI-FailureReason: why` |
 /// | `NameTaken` | 409 | `X-WOPI-ValidRelativeTarget: +AOQ-.docx` |
 /// | `NotEmpty` | 409 | |
 /// | `StaleTimestamp` | 409 | body `{"COOLStatusCode":1010,"LOOLStatusCode":1010}` |
@@ -69,11 +75,24 @@ pub enum WopiError {
         current: Option<LockId>,
         /// Why, for people: ASCII.
         reason: String,
+        /// Who holds it, if he took it to be seen. What is not ASCII is sent as `?`: no document names an encoding.
+        username: Option<String>,
+        /// What kind of lock it is; for PutChunkedFile only.
+        mechanism: Option<ConflictingMechanism>,
     },
     /// Held by something that is not a WOPI lock.
     HeldOtherwise {
         /// Why, for people: ASCII.
         reason: String,
+        /// What kind of lock it is; for PutChunkedFile only, and not for locks of type `Coauth`.
+        mechanism: Option<ConflictingMechanism>,
+    },
+    /// An operation on coauth locks meets a lock that excludes it, or there is no such coauth lock.
+    CoauthLockRefused {
+        /// Why, for logs: ASCII.
+        reason: String,
+        /// Who holds the WOPI lock in the way, if he took it to be seen.
+        username: Option<String>,
     },
     /// The name belongs to another file or container already.
     NameTaken {
@@ -110,6 +129,9 @@ pub enum WopiError {
 /// Longest reason that is sent, in characters. Reasons may quote names, and a header should not be as long as those.
 pub const REASON_LENGTH_MAX: usize = 200;
 
+/// Longest name of a user that is sent, in characters.
+pub const USERNAME_LENGTH_MAX: usize = 200;
+
 /// Longest name that is proposed, in bytes of UTF-7. A longer one is left out: cut, it would be another name.
 pub const VALID_TARGET_LENGTH_MAX: usize = 2048;
 
@@ -122,6 +144,7 @@ impl WopiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::LockMismatch { .. }
             | Self::HeldOtherwise { .. }
+            | Self::CoauthLockRefused { .. }
             | Self::NameTaken { .. }
             | Self::NotEmpty
             | Self::StaleTimestamp => StatusCode::CONFLICT,
@@ -157,11 +180,29 @@ impl WopiError {
                     put(headers::VALID_RELATIVE_TARGET, valid);
                 }
             }
-            Self::LockMismatch { current, reason } => {
+            Self::LockMismatch { current, reason, username, mechanism } => {
                 put(headers::LOCK, lock_value(current.as_ref()));
                 put(headers::LOCK_FAILURE_REASON, ascii(reason, REASON_LENGTH_MAX));
+                if let Some(username) = username {
+                    put(headers::CONFLICTING_LOCK_USERNAME, ascii(username, USERNAME_LENGTH_MAX));
+                }
+                if let Some(mechanism) = mechanism {
+                    put(headers::CONFLICTING_MECHANISM, HeaderValue::from_static(mechanism.as_str()));
+                }
             }
-            Self::HeldOtherwise { reason } => put(headers::LOCK_FAILURE_REASON, ascii(reason, REASON_LENGTH_MAX)),
+            Self::HeldOtherwise { reason, mechanism } => {
+                put(headers::LOCK_FAILURE_REASON, ascii(reason, REASON_LENGTH_MAX));
+                put(headers::FAILURE_REASON, ascii(reason, REASON_LENGTH_MAX));
+                if let Some(mechanism) = mechanism {
+                    put(headers::CONFLICTING_MECHANISM, HeaderValue::from_static(mechanism.as_str()));
+                }
+            }
+            Self::CoauthLockRefused { reason, username } => {
+                put(headers::FAILURE_REASON, ascii(reason, REASON_LENGTH_MAX));
+                if let Some(username) = username {
+                    put(headers::CONFLICTING_LOCK_USERNAME, ascii(username, USERNAME_LENGTH_MAX));
+                }
+            }
             Self::NameTaken { valid } => {
                 if let Some(valid) = valid.as_deref().and_then(valid_target) {
                     put(headers::VALID_RELATIVE_TARGET, valid);
@@ -223,11 +264,12 @@ impl fmt::Display for WopiError {
                 write!(f, "{header} is missing, malformed or excluded by another header")
             }
             Self::IllegalName { reason, .. } => write!(f, "the name was refused: {reason}"),
-            Self::LockMismatch { current: None, reason } => write!(f, "the file is not locked: {reason}"),
-            Self::LockMismatch { current: Some(_), reason } => {
+            Self::LockMismatch { current: None, reason, .. } => write!(f, "the file is not locked: {reason}"),
+            Self::LockMismatch { current: Some(_), reason, .. } => {
                 write!(f, "the file is locked with another lock id: {reason}")
             }
-            Self::HeldOtherwise { reason } => write!(f, "the file is held by something else: {reason}"),
+            Self::HeldOtherwise { reason, .. } => write!(f, "the file is held by something else: {reason}"),
+            Self::CoauthLockRefused { reason, .. } => write!(f, "the coauth lock was refused: {reason}"),
             Self::NameTaken { .. } => f.write_str("the name is taken"),
             Self::NotEmpty => f.write_str("the container is not empty"),
             Self::StaleTimestamp => f.write_str("the client saw an older version of the file"),
@@ -264,9 +306,23 @@ mod tests {
                 "`IllegalName`",
                 WopiError::IllegalName { reason: reason.clone(), valid: valid.clone(), container: false },
             ),
-            ("`LockMismatch`, held", WopiError::LockMismatch { current: lock, reason: reason.clone() }),
-            ("`LockMismatch`, free", WopiError::LockMismatch { current: None, reason: reason.clone() }),
-            ("`HeldOtherwise`", WopiError::HeldOtherwise { reason }),
+            ("`LockMismatch`, held", mismatch(lock.clone(), None, None)),
+            ("`LockMismatch`, free", mismatch(None, None, None)),
+            ("`LockMismatch`, held by one who is shown", mismatch(lock.clone(), Some("Zo\u{eb}"), None)),
+            ("`LockMismatch`, PutChunkedFile", mismatch(lock, None, Some(ConflictingMechanism::WopiLock))),
+            ("`HeldOtherwise`", WopiError::HeldOtherwise { reason: reason.clone(), mechanism: None }),
+            (
+                "`HeldOtherwise`, PutChunkedFile",
+                WopiError::HeldOtherwise {
+                    reason: reason.clone(),
+                    mechanism: Some(ConflictingMechanism::CoauthExclusiveLock),
+                },
+            ),
+            ("`CoauthLockRefused`", WopiError::CoauthLockRefused { reason: reason.clone(), username: None }),
+            (
+                "`CoauthLockRefused`, by one who is shown",
+                WopiError::CoauthLockRefused { reason, username: Some("Zo\u{eb}".to_owned()) },
+            ),
             ("`NameTaken`", WopiError::NameTaken { valid }),
             ("`NotEmpty`", WopiError::NotEmpty),
             ("`StaleTimestamp`", WopiError::StaleTimestamp),
@@ -277,6 +333,10 @@ mod tests {
             ("`Busy`", WopiError::Busy { retry_after: 5 }),
             ("`Internal`", WopiError::Internal),
         ]
+    }
+
+    fn mismatch(current: Option<LockId>, user: Option<&str>, mechanism: Option<ConflictingMechanism>) -> WopiError {
+        WopiError::LockMismatch { current, reason: "why".to_owned(), username: user.map(str::to_owned), mechanism }
     }
 
     /// The name of a header as its document spells it.
@@ -315,10 +375,10 @@ mod tests {
     #[test]
     fn a_free_file_is_told_by_an_empty_lock_header() {
         let mut answer = HeaderMap::new();
-        WopiError::LockMismatch { current: None, reason: String::new() }.write_headers(&mut answer);
+        mismatch(None, None, None).write_headers(&mut answer);
         assert_eq!(answer.get(headers::LOCK).map(HeaderValue::as_bytes), Some(&b""[..]));
         let mut answer = HeaderMap::new();
-        WopiError::HeldOtherwise { reason: String::new() }.write_headers(&mut answer);
+        WopiError::HeldOtherwise { reason: String::new(), mechanism: None }.write_headers(&mut answer);
         assert!(!answer.contains_key(headers::LOCK));
     }
 

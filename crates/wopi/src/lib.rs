@@ -12,6 +12,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`ids`], [`lock_id`], [`version`], [`names`], [`token`] | one value type each, which exist only if valid |
+//! | [`coauth`] | the same for coauth locks |
 //! | [`utf7`] | RFC 2152, both directions, for the headers that carry names |
 //! | [`headers`] | the name of every header WOPI knows |
 //! | [`route`], [`operation`] | the routing table; headers become types |
@@ -29,6 +30,7 @@
 pub mod action_url;
 pub mod answer;
 pub mod chunked;
+pub mod coauth;
 pub mod discovery;
 pub mod error;
 pub mod frames;

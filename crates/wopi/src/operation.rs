@@ -5,6 +5,8 @@
 //! What an operation depends on is read strictly. What only describes it (who edited, whether it was an autosave, the
 //! session context) is read as well as it can be, because no save should be lost over it.
 
+mod coauth;
+pub use crate::coauth::{CoauthLockId, PresentedLock};
 mod containers;
 mod ecosystem;
 mod files;
@@ -13,6 +15,7 @@ mod names;
 
 use http::HeaderMap;
 
+use crate::coauth::{CoauthLockMetadata, CoauthLockType, CoauthTableVersion, LockTerms, LockTimeout};
 use crate::error::WopiError;
 use crate::ids::{ContainerId, FileId};
 use crate::lock_id::LockId;
@@ -60,6 +63,8 @@ pub enum FileOperation {
     Lock {
         /// The lock wanted.
         lock: LockId,
+        /// How long, and who may know.
+        terms: LockTerms,
     },
     /// Replace one lock by another in one step.
     UnlockAndRelock {
@@ -67,6 +72,8 @@ pub enum FileOperation {
         old: LockId,
         /// The lock wanted.
         new: LockId,
+        /// How long, and who may know.
+        terms: LockTerms,
     },
     /// Which lock is held.
     GetLock,
@@ -74,6 +81,8 @@ pub enum FileOperation {
     RefreshLock {
         /// The lock believed to be held.
         lock: LockId,
+        /// How long, and who may know.
+        terms: LockTerms,
     },
     /// Let go of the lock.
     Unlock {
@@ -96,7 +105,7 @@ pub enum FileOperation {
         /// The wanted name without extension.
         name: RequestedName,
         /// The lock held, if any.
-        lock: Option<LockId>,
+        presented: PresentedLock,
     },
     /// Remove the file.
     DeleteFile,
@@ -126,6 +135,36 @@ pub enum FileOperation {
     ExecuteCellStorageRequest,
     /// MS-FSSHTTP over WOPI for a sibling (legacy).
     ExecuteCellStorageRelativeRequest,
+    /// Take a coauth lock, renew it, or switch its type.
+    GetCoauthLock {
+        /// The id to hold it by.
+        lock: CoauthLockId,
+        /// What it is to be good for.
+        kind: CoauthLockType,
+        /// How long.
+        timeout: LockTimeout,
+        /// The metadata of the header. The body may say otherwise: [`crate::coauth::metadata_in_body`].
+        metadata: CoauthLockMetadata,
+    },
+    /// Renew a coauth lock.
+    RefreshCoauthLock {
+        /// The id it is held by.
+        lock: CoauthLockId,
+        /// How long.
+        timeout: LockTimeout,
+        /// The metadata of the header; empty to leave it. The body may say otherwise, as above.
+        metadata: CoauthLockMetadata,
+    },
+    /// Let go of a coauth lock.
+    UnlockCoauthLock {
+        /// The id it is held by.
+        lock: CoauthLockId,
+    },
+    /// Who holds coauth locks.
+    GetCoauthTable {
+        /// The version that the client has; no table need be sent if it is the current one.
+        known: Option<CoauthTableVersion>,
+    },
 }
 
 /// Operations on a container.
@@ -319,7 +358,7 @@ impl ByteRange {
 ///
 /// [`WopiError::InvalidRequest`] names the header that is missing, doubled or malformed; operations whose refusal has
 /// another status by their documents (an unknown share URL type, two targets of CreateChildFile) answer
-/// [`WopiError::NotSupported`], and so do all operations that are not in [`Operation`]: CSPP Plus, the two that only the
+/// [`WopiError::NotSupported`], and so do all operations that are not in [`Operation`]: the transfer of CSPP Plus, the two that only the
 /// specification knows, the `Unknown…` kinds, and a kind that does not belong to the target.
 pub fn parse(target: &Target, kind: Kind, headers: &HeaderMap) -> Result<Operation, WopiError> {
     Ok(match target {

@@ -4,11 +4,16 @@ use std::collections::BTreeSet;
 
 use lectern_host::ports::{FileCommit, Page, RegistryError};
 use lectern_host::records::{
-    Content, FileRecord, Fingerprint, Held, LockState, ModifiedAt, Pending, Revision, Timestamp, VersionEntry,
+    CoauthLock, CoauthTable, Content, FileRecord, Fingerprint, Held, LockState, ModifiedAt, Pending, Revision,
+    Timestamp, VersionEntry,
 };
+use lectern_host::wopi::coauth::{CoauthLockId, CoauthLockMetadata, CoauthLockType};
 use lectern_host::wopi::{ContainerId, FileId, ItemVersion, LockId};
 
-use super::samples::{container, container_id, content, content_id, file, file_id, fingerprint, held, name, user_id};
+use super::samples::{
+    coauth_lock, coauthored, container, container_id, content, content_id, file, file_id, fingerprint, held, name,
+    user_id,
+};
 use super::{Fresh, No, no, race};
 
 pub(super) fn commit(record: &FileRecord) -> FileCommit {
@@ -55,6 +60,7 @@ fn elaborate(root: &ContainerId) -> Vec<FileRecord> {
             since: Timestamp(-1),
             by: user_id("carol"),
             client: Some("Bürö".into()),
+            visible_as: Some("Carol \"C\" Ünsal".into()),
         }),
         seen: Some(Fingerprint { inode: u64::MAX, born_ns: Some(i64::MIN), size: u64::MAX, modified_ns: i64::MIN }),
         pending: Some(Pending::Publish {
@@ -62,8 +68,20 @@ fn elaborate(root: &ContainerId) -> Vec<FileRecord> {
         }),
         deleted_at: None,
     };
+    let exclusive = CoauthLock {
+        id: CoauthLockId::parse(&"\"\\'~ ".repeat(204)).unwrap(),
+        kind: CoauthLockType::CoauthExclusive,
+        metadata: CoauthLockMetadata::new("ü\"\\\u{1}\n".repeat(600)).unwrap(),
+        expires_at: Timestamp(i64::MIN),
+        since: Timestamp(i64::MAX),
+        by: user_id("bob"),
+        user_name: "山田 \"太郎\"".into(),
+    };
+    let crowd = (0..CoauthTable::LOCKS_MAX).map(|number| coauth_lock(&format!("{{{number}}}"))).collect();
     vec![
         full,
+        FileRecord { lock: coauthored(vec![exclusive, coauth_lock("C1")]), ..file("coauthored", root, "coauthored") },
+        FileRecord { lock: coauthored(crowd), ..file("crowd", root, "crowd") },
         FileRecord { lock: held("x"), pending: Some(Pending::Publish { replaces: None }), ..long },
         FileRecord { pending: Some(Pending::Rename { from: name("before…") }), ..file("renamed", root, "now") },
         FileRecord {
@@ -100,6 +118,31 @@ pub async fn every_field_of_a_file_comes_back(registry: Fresh) {
         }
         let pending = registry.files_pending().await.unwrap();
         assert!(pending.iter().all(|file| file.pending.is_some()));
+    }
+}
+
+/// A commit that changes nothing but who holds the file brings every kind of lock and takes it away again.
+pub async fn every_lock_follows_every_other(registry: Fresh) {
+    let root = root(&registry).await;
+    let mut record = registry.create_file(&file("a", &root, "a")).await.unwrap();
+    let Held { id, expires_at, since, by, .. } = match held("A") {
+        LockState::Wopi(held) => held,
+        other => panic!("{other:?}"),
+    };
+    let seen = LockState::Wopi(Held { id, expires_at, since, by, client: None, visible_as: Some("Alice".into()) });
+    let two = coauthored(vec![coauth_lock("C1"), coauth_lock("C2")]);
+    let states = [LockState::Free, held("A"), seen, coauthored(vec![coauth_lock("C1")]), two];
+    for before in &states {
+        for after in &states {
+            for lock in [before, after] {
+                let next = FileRecord { lock: lock.clone(), ..record.clone() };
+                record = registry.commit_file(&commit(&next)).await.unwrap();
+                assert_eq!(record, FileRecord { revision: record.revision, ..next });
+                assert_eq!(registry.file(&record.id).await.unwrap(), record);
+                let listed = registry.files_in(&root, &Page { after: None, limit: 9 }).await.unwrap();
+                assert_eq!(listed, [record.clone()]);
+            }
+        }
     }
 }
 

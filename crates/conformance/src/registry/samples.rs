@@ -1,9 +1,10 @@
 //! Records to begin with.
 
 use lectern_host::records::{
-    ContainerRecord, Content, ContentId, FileRecord, Fingerprint, Held, LockState, ModifiedAt, Revision, Role, Session,
-    SessionId, Timestamp, User,
+    CoauthLock, CoauthTable, ContainerRecord, Content, ContentId, FileRecord, Fingerprint, Held, LockState, ModifiedAt,
+    Revision, Role, Session, SessionId, Timestamp, User,
 };
+use lectern_host::wopi::coauth::{CoauthLockId, CoauthLockMetadata, CoauthLockType};
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, UserId};
 
 pub(super) fn file_id(text: &str) -> FileId {
@@ -53,7 +54,25 @@ pub(super) fn held(id: &str) -> LockState {
         since: Timestamp(1_700_000_000_000),
         by: user_id("alice"),
         client: None,
+        visible_as: None,
     })
+}
+
+/// A coauth lock of alice's.
+pub(super) fn coauth_lock(id: &str) -> CoauthLock {
+    CoauthLock {
+        id: CoauthLockId::parse(id).unwrap(),
+        kind: CoauthLockType::Coauth,
+        metadata: CoauthLockMetadata::default(),
+        expires_at: Timestamp(1_700_001_800_000),
+        since: Timestamp(1_700_000_000_000),
+        by: user_id("alice"),
+        user_name: "Alice".into(),
+    }
+}
+
+pub(super) fn coauthored(locks: Vec<CoauthLock>) -> LockState {
+    LockState::Coauth(CoauthTable::new(locks).unwrap())
 }
 
 /// A plain file: free, never saved, without a folder.

@@ -17,6 +17,7 @@ use lectern_host::records::{FileRecord, Revision, Role, Session, Timestamp, User
 use lectern_host::{Body, BoxError, Front, Host, Ports, full};
 use lectern_registry::{Opener, SqliteRegistry};
 use wopi::answer::{CheckFileInfo, EnumerateChildren};
+use wopi::coauth::{LockTerms, PresentedLock};
 use wopi::operation::{RelativeTarget, RequestedName, SaveFacts, Suggestion};
 use wopi::route::{Kind, Target};
 use wopi::{AccessToken, ContainerId, FileId, FileName, LockId, UserId};
@@ -283,18 +284,18 @@ impl Ground {
 
     pub(crate) async fn lock(&self, id: &FileId, lock: &str) -> Answer<()> {
         let by = self.admitted(Target::File(id.clone()), Kind::Lock).await?;
-        self.front.lock(&by, id, lock_id(lock)).await.map(drop)
+        self.front.lock(&by, id, lock_id(lock), LockTerms::default()).await.map(drop)
     }
 
     pub(crate) async fn relock(&self, id: &FileId, old: &str, new: &str) -> Answer<()> {
         let by = self.admitted(Target::File(id.clone()), Kind::UnlockAndRelock).await?;
-        self.front.unlock_and_relock(&by, id, lock_id(old), lock_id(new)).await.map(drop)
+        self.front.unlock_and_relock(&by, id, lock_id(old), lock_id(new), LockTerms::default()).await.map(drop)
     }
 
     pub(crate) async fn rename(&self, id: &FileId, name: &str) -> Answer<String> {
         let by = self.admitted(Target::File(id.clone()), Kind::RenameFile).await?;
         let name = RequestedName::new(name.to_owned());
-        self.front.rename_file(&by, id, name, None).await.map(|renamed| renamed.name)
+        self.front.rename_file(&by, id, name, PresentedLock::None).await.map(|renamed| renamed.name)
     }
 
     pub(crate) async fn delete(&self, id: &FileId) -> Answer<()> {

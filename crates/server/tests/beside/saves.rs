@@ -289,7 +289,7 @@ impl LockBy for lectern_host::records::FileRecord {
     fn lock_by(&self) -> wopi::UserId {
         match &self.lock {
             lectern_host::records::LockState::Wopi(held) => held.by.clone(),
-            lectern_host::records::LockState::Free => panic!("{} is not locked", self.name),
+            _ => panic!("{} is not locked", self.name),
         }
     }
 }

@@ -69,6 +69,20 @@ fn check_file_info() {
 }
 
 #[test]
+fn a_table_of_coauth_locks_has_one_member_and_its_rows_have_five() {
+    is_json(&CoauthTable::default(), r#"{"CoauthTable":[]}"#);
+    let row = CoauthTableRow {
+        coauth_lock_id: "C1".to_owned(),
+        coauth_lock_metadata: String::new(),
+        coauth_lock_type: crate::coauth::CoauthLockType::CoauthExclusive,
+        user_friendly_name: "Anna".to_owned(),
+        coauth_lock_time: 1_700_000_000_000,
+    };
+    let text = r#"{"CoauthLockId":"C1","CoauthLockMetadata":"","CoauthLockType":"CoauthExclusive","UserFriendlyName":"Anna","CoauthLockTime":1700000000000}"#;
+    is_json(&CoauthTable { coauth_table: vec![row] }, &format!(r#"{{"CoauthTable":[{text}]}}"#));
+}
+
+#[test]
 fn the_properties_of_cspp_plus_come_together() {
     let info = CheckFileInfo {
         plus: Some(CsppPlus {

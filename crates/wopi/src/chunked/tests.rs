@@ -7,6 +7,7 @@ fn id(number: u32) -> ChunkId {
     ChunkId::of(&number.to_be_bytes())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is called with literals")]
 fn main_and(signatures: Value) -> Value {
     json!({ "ContentProperties": [], "Signatures": signatures, "UploadSessionTokenToCommit": null })
 }

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, header};
 
+use super::coauth;
 use super::names::{relative_target, requested_name};
 use super::{ByteRange, FileOperation, SaveFacts, ShareUrlType};
 use crate::error::WopiError;
@@ -16,6 +17,9 @@ const SIZE_MAX_UNSAID: u64 = i32::MAX as u64;
 const SESSION_CONTEXT_LENGTH_MAX: usize = 2048;
 
 pub(super) fn parse(kind: Kind, sent: &HeaderMap) -> Result<FileOperation, WopiError> {
+    if let Some(operation) = coauth::parse(kind, sent)? {
+        return Ok(operation);
+    }
     Ok(match kind {
         Kind::CheckFileInfo => FileOperation::CheckFileInfo {
             session_context: headers::lenient(sent, &headers::SESSION_CONTEXT)
@@ -27,12 +31,15 @@ pub(super) fn parse(kind: Kind, sent: &HeaderMap) -> Result<FileOperation, WopiE
             range: range(sent),
         },
         Kind::PutFile => FileOperation::PutFile { lock: headers::lock(sent, &headers::LOCK)?, save: save_facts(sent)? },
-        Kind::Lock => FileOperation::Lock { lock: lock(sent, &headers::LOCK)? },
+        Kind::Lock => FileOperation::Lock { lock: lock(sent, &headers::LOCK)?, terms: coauth::terms(sent)? },
         Kind::UnlockAndRelock => {
-            FileOperation::UnlockAndRelock { old: lock(sent, &headers::OLD_LOCK)?, new: lock(sent, &headers::LOCK)? }
+            let (old, new) = (lock(sent, &headers::OLD_LOCK)?, lock(sent, &headers::LOCK)?);
+            FileOperation::UnlockAndRelock { old, new, terms: coauth::terms(sent)? }
         }
         Kind::GetLock => FileOperation::GetLock,
-        Kind::RefreshLock => FileOperation::RefreshLock { lock: lock(sent, &headers::LOCK)? },
+        Kind::RefreshLock => {
+            FileOperation::RefreshLock { lock: lock(sent, &headers::LOCK)?, terms: coauth::terms(sent)? }
+        }
         Kind::Unlock => FileOperation::Unlock { lock: lock(sent, &headers::LOCK)? },
         Kind::PutRelativeFile => FileOperation::PutRelativeFile {
             // Two targets may be answered with 400 or 501 (*Files endpoint* 10). 501 would say that the operation is
@@ -43,7 +50,7 @@ pub(super) fn parse(kind: Kind, sent: &HeaderMap) -> Result<FileOperation, WopiE
             save: save_facts(sent)?,
         },
         Kind::RenameFile => {
-            FileOperation::RenameFile { name: requested_name(sent)?, lock: headers::lock(sent, &headers::LOCK)? }
+            FileOperation::RenameFile { name: requested_name(sent)?, presented: coauth::presented(sent)? }
         }
         Kind::DeleteFile => FileOperation::DeleteFile,
         Kind::PutUserInfo => FileOperation::PutUserInfo,

@@ -47,8 +47,14 @@ fn operations_on_locks_need_a_lock_id_that_can_be_one() {
         assert_eq!(on_file(kind, &[(names::LOCK, "A"), (names::LOCK, "A")]), invalid("X-WOPI-Lock"));
     }
     let json = r#"{"S":"00000000-0000-0000-0000-000000000000","F":4}"#;
-    assert_eq!(on_file(Kind::Lock, &[(names::LOCK, json)]), Ok(FileOperation::Lock { lock: lock(json) }));
-    assert_eq!(on_file(Kind::RefreshLock, &[(names::LOCK, "A")]), Ok(FileOperation::RefreshLock { lock: lock("A") }));
+    assert_eq!(
+        on_file(Kind::Lock, &[(names::LOCK, json)]),
+        Ok(FileOperation::Lock { lock: lock(json), terms: LockTerms::default() })
+    );
+    assert_eq!(
+        on_file(Kind::RefreshLock, &[(names::LOCK, "A")]),
+        Ok(FileOperation::RefreshLock { lock: lock("A"), terms: LockTerms::default() })
+    );
     assert_eq!(on_file(Kind::Unlock, &[(names::LOCK, "A")]), Ok(FileOperation::Unlock { lock: lock("A") }));
     assert_eq!(on_file(Kind::GetLock, &[]), Ok(FileOperation::GetLock));
 }
@@ -56,7 +62,7 @@ fn operations_on_locks_need_a_lock_id_that_can_be_one() {
 #[test]
 fn unlock_and_relock_needs_both_ids() {
     let both = [(names::OLD_LOCK, "A"), (names::LOCK, "B")];
-    let relock = FileOperation::UnlockAndRelock { old: lock("A"), new: lock("B") };
+    let relock = FileOperation::UnlockAndRelock { old: lock("A"), new: lock("B"), terms: LockTerms::default() };
     assert_eq!(on_file(Kind::UnlockAndRelock, &both), Ok(relock));
     assert_eq!(on_file(Kind::UnlockAndRelock, &both[..1]), invalid("X-WOPI-Lock"));
     assert_eq!(on_file(Kind::UnlockAndRelock, &both[1..]), invalid("X-WOPI-OldLock"));
@@ -75,7 +81,10 @@ fn an_empty_lock_of_a_save_or_a_rename_is_no_lock() {
 
     let name = RequestedName::new("b".to_owned());
     let sent = [(names::REQUESTED_NAME, "b"), (names::LOCK, ""), (names::COAUTH_LOCK_ID, "")];
-    assert_eq!(on_file(Kind::RenameFile, &sent), Ok(FileOperation::RenameFile { name, lock: None }));
+    assert_eq!(
+        on_file(Kind::RenameFile, &sent),
+        Ok(FileOperation::RenameFile { name, presented: PresentedLock::None })
+    );
 }
 
 #[test]
@@ -403,10 +412,6 @@ fn every_kind_is_parsed_on_its_target_or_is_not_an_operation_of_ours() {
     let not_ours = [
         Kind::GetActivities,
         Kind::GetFileUserValue,
-        Kind::GetCoauthLock,
-        Kind::RefreshCoauthLock,
-        Kind::UnlockCoauthLock,
-        Kind::GetCoauthTable,
         Kind::GetSequenceNumber,
         Kind::GetChunkedFile,
         Kind::GetChunks,
@@ -428,8 +433,14 @@ fn every_kind_is_parsed_on_its_target_or_is_not_an_operation_of_ours() {
         (names::HOST_NATIVE_FILE_NAME, b"name"),
         (names::WOPI_SRC, b"https://host/wopi/files/1"),
     ]);
+    let of_coauth = headers(&[
+        (names::COAUTH_LOCK_ID, b"A"),
+        (names::COAUTH_LOCK_TYPE, b"Coauth"),
+        (names::COAUTH_LOCK_EXPIRATION_TIMEOUT, b"60"),
+    ]);
     for kind in Kind::ALL {
-        let parsed: Vec<_> = targets().iter().filter_map(|target| parse(target, *kind, &sent).ok()).collect();
+        let sent = if kind.name().contains("Coauth") { &of_coauth } else { &sent };
+        let parsed: Vec<_> = targets().iter().filter_map(|target| parse(target, *kind, sent).ok()).collect();
         assert_eq!(parsed.len(), usize::from(!not_ours.contains(kind)), "{kind:?}: {parsed:?}");
     }
 }
