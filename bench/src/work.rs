@@ -22,7 +22,8 @@ const SIGNED_REQUESTS: usize = 20_000;
 const LOCKED_FILES: usize = 64;
 /// The size of a save.
 const SAVE_BYTES: usize = 10_000_000;
-/// Saves in one turn of one side.
+/// Saves in one turn of one side, each of another file: nobody saves one file many times within a second, and what a
+/// save leaves to be done after its answer would then be waited for by the next one.
 const SAVES_PER_TURN: usize = 5;
 /// Clients that upload, and as many that download.
 const TRANSFERS: usize = 100;
@@ -96,7 +97,9 @@ impl Bench<'_> {
         fs::write(folder.join("info.bin"), vec![b'i'; 10_000])?;
         fs::write(folder.join("1MB.bin"), vec![b'1'; 1_000_000])?;
         fs::write(folder.join("100MB.bin"), vec![b'2'; 100_000_000])?;
-        fs::write(folder.join("save.bin"), "to be saved")?;
+        for number in 0..SAVES_PER_TURN {
+            fs::write(folder.join(format!("save-{number}.bin")), "to be saved")?;
+        }
         for number in 0..LOCKED_FILES {
             fs::write(folder.join(format!("lock-{number}.bin")), "to be locked")?;
         }
@@ -184,11 +187,15 @@ impl Bench<'_> {
     }
 
     fn put_file(&mut self, scene: &Scene) -> anyhow::Result<()> {
-        let token = scene.lectern.token("save.bin", "none")?;
         let lock = ("X-WOPI-Lock", "bench");
-        let taken = post(&token.request_target(""), &[("X-WOPI-Override", "LOCK"), lock]);
-        fetch(scene.lectern.address(), &taken).context("cannot lock")?;
-        let head = post_head(&token.request_target("/contents"), &[("X-WOPI-Override", "PUT"), lock], SAVE_BYTES);
+        let mut heads = Vec::new();
+        for number in 0..SAVES_PER_TURN {
+            let token = scene.lectern.token(&format!("save-{number}.bin"), "none")?;
+            let taken = post(&token.request_target(""), &[("X-WOPI-Override", "LOCK"), lock]);
+            fetch(scene.lectern.address(), &taken).context("cannot lock")?;
+            let target = token.request_target("/contents");
+            heads.push(post_head(&target, &[("X-WOPI-Override", "PUT"), lock], SAVE_BYTES));
+        }
         let rest = Bytes::from(vec![b's'; SAVE_BYTES - 8]);
         let mut saved = 0_u64;
         // The first eight bytes differ from save to save: the same bytes again would be no new version.
@@ -202,8 +209,8 @@ impl Bench<'_> {
             "PutFile",
             vec![
                 Box::new(|| {
-                    let save = |_| [Bytes::from([&head[..], &starts()].concat()), rest.clone()];
-                    let saves: Vec<_> = (0..SAVES_PER_TURN).map(save).collect();
+                    let save = |head: &Bytes| [Bytes::from([&head[..], &starts()].concat()), rest.clone()];
+                    let saves: Vec<_> = heads.iter().map(save).collect();
                     Ok(rate_of(&load::one_by_one(scene.lectern.address(), &saves)?))
                 }),
                 Box::new(|| Ok(rate_of(&write_hash_sync(&scene.folder.join(".lectern"), &plain)?))),
