@@ -19,6 +19,7 @@ pub mod containers;
 pub mod files;
 pub mod history;
 pub mod names;
+pub mod parts;
 pub mod people;
 mod samples;
 
@@ -84,6 +85,13 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             rescued_saves_are_forgotten,
             a_content_is_referenced_by_files_pending_notes_versions_and_rescued_saves,
             a_discovery_document_is_replaced,
+        }
+        parts::{
+            every_field_of_the_parts_comes_back,
+            parts_are_replaced_as_a_whole,
+            a_commit_that_is_refused_leaves_the_parts,
+            a_content_is_referenced_by_streams,
+            parts_are_pruned_by_age_and_by_version,
         }
         containers::{
             there_is_one_root_from_the_start,

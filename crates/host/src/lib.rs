@@ -31,6 +31,7 @@ pub mod links;
 pub mod locks;
 pub mod memory;
 pub mod naming;
+pub mod parts;
 pub mod people;
 pub mod plus;
 pub mod ports;

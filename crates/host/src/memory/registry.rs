@@ -7,8 +7,10 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use wopi::chunked::Retention;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
+use crate::parts::FileParts;
 use crate::ports::{FileCommit, Page, ROOT_NAME, Registry, RegistryError};
 use crate::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave, Revision,
@@ -24,6 +26,7 @@ pub struct MemoryRegistry {
 struct State {
     files: BTreeMap<FileId, FileRecord>,
     versions: BTreeMap<FileId, BTreeMap<ItemVersion, VersionEntry>>,
+    parts: BTreeMap<FileId, FileParts>,
     rescued: BTreeMap<[u8; 16], RescuedSave>,
     containers: BTreeMap<ContainerId, ContainerRecord>,
     names: BTreeMap<(ContainerId, FileName), Named>,
@@ -136,6 +139,26 @@ impl State {
         Ok(stored)
     }
 
+    fn commit_file(&mut self, commit: &FileCommit) -> Result<FileRecord, RegistryError> {
+        let record = &commit.record;
+        let stored = self.files.get(&record.id);
+        let revision = following(stored.map(|file| file.revision), record.revision)?;
+        let was = stored.and_then(State::file_name_of);
+        let name = State::file_name_of(record);
+        self.name_is_free(was.as_ref(), name.as_ref())?;
+        if let Some(replaced) = &commit.replaced {
+            let versions = self.versions.entry(replaced.file.clone()).or_default();
+            if versions.contains_key(&replaced.version) {
+                return Err(RegistryError::Conflict);
+            }
+            versions.insert(replaced.version, replaced.clone());
+        }
+        self.rename(was.as_ref(), name, Named::File(record.id.clone()));
+        let stored = FileRecord { revision, ..record.clone() };
+        self.files.insert(record.id.clone(), stored.clone());
+        Ok(stored)
+    }
+
     fn children<'a>(
         &'a self,
         container: &ContainerId,
@@ -156,6 +179,7 @@ impl State {
             file.content.id == *content
                 || matches!(&file.pending, Some(Pending::Publish { replaces: Some((id, _)) }) if id == content)
         }) || self.versions.values().flat_map(BTreeMap::values).any(|version| version.content.id == *content)
+            || self.parts.values().flat_map(|parts| &parts.streams).any(|stream| stream.content == *content)
             || self.rescued.contains_key(&content.0)
     }
 }
@@ -224,24 +248,38 @@ impl Registry for MemoryRegistry {
     }
 
     async fn commit_file(&self, commit: &FileCommit) -> Result<FileRecord, RegistryError> {
+        self.state().commit_file(commit)
+    }
+
+    async fn parts(&self, file: &FileId) -> Result<FileParts, RegistryError> {
+        Ok(self.state().parts.get(file).cloned().unwrap_or_default())
+    }
+
+    async fn commit_parts(&self, commit: &FileCommit, parts: &FileParts) -> Result<FileRecord, RegistryError> {
         let mut state = self.state();
-        let record = &commit.record;
-        let stored = state.files.get(&record.id);
-        let revision = following(stored.map(|file| file.revision), record.revision)?;
-        let was = stored.and_then(State::file_name_of);
-        let name = State::file_name_of(record);
-        state.name_is_free(was.as_ref(), name.as_ref())?;
-        if let Some(replaced) = &commit.replaced {
-            let versions = state.versions.entry(replaced.file.clone()).or_default();
-            if versions.contains_key(&replaced.version) {
-                return Err(RegistryError::Conflict);
-            }
-            versions.insert(replaced.version, replaced.clone());
-        }
-        state.rename(was.as_ref(), name, Named::File(record.id.clone()));
-        let stored = FileRecord { revision, ..record.clone() };
-        state.files.insert(record.id.clone(), stored.clone());
+        let stored = state.commit_file(commit)?;
+        state.parts.insert(stored.id.clone(), parts.clone());
         Ok(stored)
+    }
+
+    async fn prune_parts(&self, before: Timestamp) -> Result<u64, RegistryError> {
+        let mut state = self.state();
+        let State { files, parts, .. } = &mut *state;
+        let mut pruned = 0;
+        for (file, parts) in parts {
+            let same = files.get(file).is_some_and(|file| file.version == parts.version);
+            let count = parts.streams.len() + parts.properties.len();
+            parts.streams.retain(|stream| same && stream.updated_at >= before);
+            parts.properties.retain(|stored| {
+                let keeps = same || stored.property.retention == Retention::KeepOnContentChange;
+                keeps && stored.updated_at >= before
+            });
+            if !same {
+                parts.main = None;
+            }
+            pruned += (count - parts.streams.len() - parts.properties.len()) as u64;
+        }
+        Ok(pruned)
     }
 
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<(), RegistryError> {
@@ -252,6 +290,7 @@ impl Registry for MemoryRegistry {
         state.rename(was.as_ref(), None, Named::File(id.clone()));
         state.files.remove(id);
         state.versions.remove(id);
+        state.parts.remove(id);
         Ok(())
     }
 
