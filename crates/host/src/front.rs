@@ -17,7 +17,9 @@ use wopi::proof::ProofRule;
 use wopi::route::{Kind, KindSet, Permission, Target};
 use wopi::{AccessToken, ContainerId, FileId, ItemVersion, LockId, WopiError};
 use wopi_service::host::Answer;
-use wopi_service::{Body, CoauthAnswer, FileBytes, PutFileDone, Refusal, RefusalReport, WopiHost};
+use wopi_service::{
+    Body, CoauthAnswer, FileBytes, FramedBytes, PutChunkedFileDone, PutFileDone, Refusal, RefusalReport, WopiHost,
+};
 
 use crate::access::Rights;
 use crate::caller::{Admission, Caller};
@@ -385,6 +387,32 @@ impl WopiHost for Front {
         known: Option<CoauthTableVersion>,
     ) -> Answer<CoauthAnswer> {
         self.host.coauth_table(by, known.as_ref())
+    }
+
+    // ── incremental file transfer ──
+
+    async fn get_chunked_file(&self, by: &Caller, _: &FileId, body: Body) -> Answer<FramedBytes> {
+        self.host.get_chunked_file(by, body).await
+    }
+
+    async fn put_chunked_file(
+        &self,
+        by: &Caller,
+        _: &FileId,
+        sequence: u64,
+        lock: PresentedLock,
+        editors: Vec<String>,
+        body: Body,
+    ) -> Answer<PutChunkedFileDone> {
+        self.host.put_chunked_file(by, sequence, &lock, editors, body).await
+    }
+
+    async fn get_sequence_number(&self, by: &Caller, _: &FileId) -> Answer<u64> {
+        self.host.sequence_number(by).await
+    }
+
+    async fn get_chunks(&self, by: &Caller, _: &FileId, body: Body) -> Answer<FramedBytes> {
+        self.host.get_chunks(by, body).await
     }
 
     // ── containers ──

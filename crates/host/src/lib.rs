@@ -17,6 +17,7 @@
 
 pub mod access;
 pub mod caller;
+mod chunks;
 pub mod clients;
 pub mod coauth;
 mod coauthoring;

@@ -9,6 +9,7 @@ use wopi_service::Refusal;
 
 use crate::errors;
 use crate::host::Host;
+use crate::parts;
 use crate::ports::RegistryError;
 use crate::records::{ContentId, ModifiedAt, RescuedSave, Timestamp, VersionEntry};
 
@@ -35,6 +36,8 @@ pub struct SweepSummary {
     pub versions: usize,
     /// Refused saves forgotten.
     pub rescued: usize,
+    /// Streams and content properties forgotten.
+    pub parts: u64,
     /// Runs of bytes removed.
     pub contents: usize,
     /// Sessions forgotten.
@@ -127,6 +130,8 @@ impl Host {
         }
         let pruned = registry.prune_sessions(before(now, SESSIONS_KEPT)).await;
         summary.sessions = pruned.map_err(|e| errors::registry("forgetting sessions", &e))?;
+        let pruned = registry.prune_parts(before(now, parts::KEPT)).await;
+        summary.parts = pruned.map_err(|e| errors::registry("forgetting streams and properties", &e))?;
         summary.contents = self.remove_orphans(now).await?;
         Ok(summary)
     }
