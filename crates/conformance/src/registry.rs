@@ -22,6 +22,7 @@ pub mod names;
 pub mod parts;
 pub mod people;
 mod samples;
+pub mod uploads;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -92,6 +93,13 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             a_commit_that_is_refused_leaves_the_parts,
             a_content_is_referenced_by_streams,
             parts_are_pruned_by_age_and_by_version,
+        }
+        uploads::{
+            every_field_of_an_upload_comes_back,
+            a_piece_is_added_only_behind_what_came,
+            of_two_pieces_at_one_place_one_is_added,
+            a_content_is_referenced_by_uploads_until_they_are_removed,
+            uploads_are_counted_and_pruned_by_age,
         }
         containers::{
             there_is_one_root_from_the_start,

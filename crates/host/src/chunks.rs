@@ -52,8 +52,9 @@ mod weave;
 /// How often reading a file is tried against saves that go on meanwhile.
 const READ_ATTEMPTS_MAX: usize = 8;
 
-fn bad(because: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
-    Refusal::new(WopiError::InvalidRequest { header: "body" }, because)
+fn bad(because: impl Into<String>) -> Refusal {
+    let reason = because.into();
+    Refusal::new(WopiError::InvalidBody { reason: reason.clone() }, reason)
 }
 
 fn may_put(record: &FileRecord, presented: &PresentedLock, now: Timestamp) -> Result<(), ChunkedMismatch> {
@@ -495,7 +496,7 @@ impl Host {
                 Ok(PutChunkedFileDone { sequence: sequence_of(&record), version: record.version })
             }
             Err(refusal) => {
-                if matches!(refusal.error, WopiError::StaleSequence { .. } | WopiError::InvalidRequest { .. }) {
+                if matches!(refusal.error, WopiError::StaleSequence { .. } | WopiError::InvalidBody { .. }) {
                     self.discard_woven(&woven).await;
                 } else {
                     self.keep_refused(by, woven, &refusal).await;

@@ -14,7 +14,7 @@ use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 use crate::parts::FileParts;
 use crate::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
-    SessionId, Sha256, Timestamp, User, VersionEntry,
+    SessionId, Sha256, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 use crate::{Body, BoxError};
 
@@ -401,6 +401,28 @@ pub trait Registry: Display + Debug + Send + Sync + 'static {
     /// its file: the streams, and the properties that go when content changes. Returns how many of both.
     async fn prune_parts(&self, before: Timestamp) -> Result<u64, RegistryError>;
 
+    // uploads in several requests
+
+    /// Adds an upload, with its pieces.
+    async fn create_upload(&self, upload: &Upload) -> Result<(), RegistryError>;
+    /// The upload with this id, outlived ones too.
+    async fn upload(&self, id: &str) -> Result<Upload, RegistryError>;
+    /// How many uploads of a user were updated after `since`.
+    async fn upload_count(&self, user: &UserId, since: Timestamp) -> Result<u64, RegistryError>;
+    /// Adds a piece behind the `received` bytes that came before it, or, with none, only renews the upload. `Conflict` if
+    /// that is not how many came.
+    async fn extend_upload(
+        &self,
+        id: &str,
+        received: u64,
+        piece: Option<UploadPiece>,
+        at: Timestamp,
+    ) -> Result<(), RegistryError>;
+    /// Forgets an upload; unknown ones too. Its bytes are the caller's, or the sweeper's.
+    async fn remove_upload(&self, id: &str) -> Result<(), RegistryError>;
+    /// Forgets uploads that were updated last before `before`. Returns the contents of their pieces.
+    async fn prune_uploads(&self, before: Timestamp) -> Result<Vec<ContentId>, RegistryError>;
+
     // history and rescued saves
 
     /// The versions that were replaced, latest first.
@@ -415,7 +437,7 @@ pub trait Registry: Display + Debug + Send + Sync + 'static {
     async fn rescued(&self, user: Option<&UserId>) -> Result<Vec<RescuedSave>, RegistryError>;
     /// Forgets refused saves; their bytes are the sweeper's.
     async fn remove_rescued(&self, contents: &[ContentId]) -> Result<(), RegistryError>;
-    /// Those of `contents` that no file, stream, version or rescued save points to.
+    /// Those of `contents` that no file, stream, upload, version or rescued save points to.
     async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>, RegistryError>;
     /// Files that have versions, from `after` on, at most `limit`: the sweeper's walk.
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>, RegistryError>;

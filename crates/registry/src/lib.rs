@@ -16,7 +16,7 @@
 //! | `readers` | the connections that read |
 //! | `cache` | records in memory, and the question whether they are the latest |
 //! | `db`, `migrations` | how a database is opened, and its schema (`migrations/sqlite`) |
-//! | `files`, `names`, `parts`, `history`, `containers`, `people` | the statements, a `const` each, above what runs them |
+//! | `files`, `names`, `parts`, `uploads`, `history`, `containers`, `people` | the statements, a `const` each, above what runs them |
 //! | `fields`, `coauth`, `error` | columns to values; what can go wrong |
 
 mod cache;
@@ -33,6 +33,7 @@ mod parts;
 mod people;
 mod readers;
 mod registry;
+mod uploads;
 mod writer;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use lectern_host::parts::FileParts;
 use lectern_host::ports::{CONTAINER_DEPTH_MAX, FileCommit, Located, Page, Registry, RegistryError, Visit};
 use lectern_host::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
-    SessionId, Timestamp, User, VersionEntry,
+    SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 use rusqlite::Connection;
@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::files::Scope;
 use crate::readers::{READERS, Readers};
 use crate::writer::{Extent, Writer};
-use crate::{containers, files, history, parts, people};
+use crate::{containers, files, history, parts, people, uploads};
 
 type Result<T> = std::result::Result<T, RegistryError>;
 
@@ -322,6 +322,35 @@ impl Registry for SqliteRegistry {
 
     async fn prune_parts(&self, before: Timestamp) -> Result<u64> {
         self.write(Extent::Several, move |connection, _| parts::prune(connection, before)).await
+    }
+
+    async fn create_upload(&self, upload: &Upload) -> Result<()> {
+        let upload = upload.clone();
+        self.write(Extent::Several, move |connection, _| uploads::add(connection, &upload)).await
+    }
+
+    async fn upload(&self, id: &str) -> Result<Upload> {
+        let id = id.to_owned();
+        self.read(move |connection| uploads::of(connection, &id)).await
+    }
+
+    async fn upload_count(&self, user: &UserId, since: Timestamp) -> Result<u64> {
+        let user = user.clone();
+        self.read(move |connection| uploads::count(connection, &user, since)).await
+    }
+
+    async fn extend_upload(&self, id: &str, received: u64, piece: Option<UploadPiece>, at: Timestamp) -> Result<()> {
+        let id = id.to_owned();
+        self.write(Extent::Several, move |connection, _| uploads::extend(connection, &id, received, piece, at)).await
+    }
+
+    async fn remove_upload(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.write(Extent::Several, move |connection, _| uploads::remove(connection, &id)).await
+    }
+
+    async fn prune_uploads(&self, before: Timestamp) -> Result<Vec<ContentId>> {
+        self.write(Extent::Several, move |connection, _| uploads::prune(connection, before)).await
     }
 
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<()> {

@@ -14,7 +14,7 @@ use crate::parts::FileParts;
 use crate::ports::{FileCommit, Page, ROOT_NAME, Registry, RegistryError};
 use crate::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave, Revision,
-    Session, SessionId, Timestamp, User, VersionEntry,
+    Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 
 /// A registry that lives as long as the process.
@@ -27,6 +27,7 @@ struct State {
     files: BTreeMap<FileId, FileRecord>,
     versions: BTreeMap<FileId, BTreeMap<ItemVersion, VersionEntry>>,
     parts: BTreeMap<FileId, FileParts>,
+    uploads: BTreeMap<String, Upload>,
     rescued: BTreeMap<[u8; 16], RescuedSave>,
     containers: BTreeMap<ContainerId, ContainerRecord>,
     names: BTreeMap<(ContainerId, FileName), Named>,
@@ -180,6 +181,7 @@ impl State {
                 || matches!(&file.pending, Some(Pending::Publish { replaces: Some((id, _)) }) if id == content)
         }) || self.versions.values().flat_map(BTreeMap::values).any(|version| version.content.id == *content)
             || self.parts.values().flat_map(|parts| &parts.streams).any(|stream| stream.content == *content)
+            || self.uploads.values().flat_map(|upload| &upload.pieces).any(|piece| piece.content == *content)
             || self.rescued.contains_key(&content.0)
     }
 }
@@ -280,6 +282,55 @@ impl Registry for MemoryRegistry {
             pruned += (count - parts.streams.len() - parts.properties.len()) as u64;
         }
         Ok(pruned)
+    }
+
+    async fn create_upload(&self, upload: &Upload) -> Result<(), RegistryError> {
+        self.state().uploads.insert(upload.id.clone(), upload.clone());
+        Ok(())
+    }
+
+    async fn upload(&self, id: &str) -> Result<Upload, RegistryError> {
+        found(self.state().uploads.get(id))
+    }
+
+    async fn upload_count(&self, user: &UserId, since: Timestamp) -> Result<u64, RegistryError> {
+        let counts = |upload: &&Upload| upload.user == *user && upload.updated_at > since;
+        Ok(self.state().uploads.values().filter(counts).count() as u64)
+    }
+
+    async fn extend_upload(
+        &self,
+        id: &str,
+        received: u64,
+        piece: Option<UploadPiece>,
+        at: Timestamp,
+    ) -> Result<(), RegistryError> {
+        let mut state = self.state();
+        let upload = state.uploads.get_mut(id).ok_or(RegistryError::NotFound)?;
+        if upload.received() != received {
+            return Err(RegistryError::Conflict);
+        }
+        upload.pieces.extend(piece);
+        upload.updated_at = at;
+        Ok(())
+    }
+
+    async fn remove_upload(&self, id: &str) -> Result<(), RegistryError> {
+        self.state().uploads.remove(id);
+        Ok(())
+    }
+
+    async fn prune_uploads(&self, before: Timestamp) -> Result<Vec<ContentId>, RegistryError> {
+        let mut state = self.state();
+        let mut freed = Vec::new();
+        state.uploads.retain(|_, upload| {
+            let stays = upload.updated_at >= before;
+            if !stays {
+                freed.extend(upload.pieces.iter().map(|piece| piece.content));
+            }
+            stays
+        });
+        Ok(freed)
     }
 
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<(), RegistryError> {

@@ -29,3 +29,24 @@ CREATE TABLE properties (
     PRIMARY KEY (file_id, name)
 ) WITHOUT ROWID;
 CREATE INDEX properties_by_age ON properties (updated_at);
+
+-- Chunks that come in several requests and are not part of a file yet. They are forgotten half an hour after the last
+-- one, so nothing needs to go with the file.
+CREATE TABLE uploads (
+    id         TEXT   NOT NULL PRIMARY KEY,
+    file_id    TEXT   NOT NULL,
+    user_id    TEXT   NOT NULL,
+    received   BIGINT NOT NULL, -- bytes of all pieces
+    updated_at BIGINT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX uploads_by_user ON uploads (user_id, updated_at);
+CREATE INDEX uploads_by_age ON uploads (updated_at);
+
+CREATE TABLE upload_pieces (
+    upload_id  TEXT   NOT NULL REFERENCES uploads (id),
+    start      BIGINT NOT NULL, -- bytes of the pieces before it
+    size       BIGINT NOT NULL,
+    content_id BLOB   NOT NULL,
+    PRIMARY KEY (upload_id, start)
+) WITHOUT ROWID;
+CREATE INDEX upload_pieces_by_content ON upload_pieces (content_id);
