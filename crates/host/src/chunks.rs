@@ -43,10 +43,11 @@ use crate::coauth::{self, ChunkedMismatch};
 use crate::errors;
 use crate::host::{Decided, Host};
 use crate::parts::{FileParts, PartsChange};
-use crate::records::{ContentId, FileRecord, Pending, Timestamp};
+use crate::records::{ContentId, FileRecord, Pending, Timestamp, Upload};
 use crate::saving::{self, Staged};
 
 mod framed;
+mod uploads;
 mod weave;
 
 /// How often reading a file is tried against saves that go on meanwhile.
@@ -279,12 +280,17 @@ impl Host {
             is_current(&record, sequence)?;
         }
         let seen = refused.is_none().then_some(sequence);
-        match (self.take_in(record, seen, body).await, refused) {
-            (woven, None) => {
+        match (self.take_in(by, record, seen, body).await, refused) {
+            (taken, None) => {
+                let (woven, upload) = taken?;
                 let facts = SaveFacts { editors, ..SaveFacts::default() };
-                self.put_woven(by, sequence, lock, &facts, woven?).await
+                let done = self.put_woven(by, sequence, lock, &facts, woven).await?;
+                if let Some(upload) = upload {
+                    self.close_upload(&upload).await;
+                }
+                Ok(done)
             }
-            (Ok(woven), Some(refusal)) => {
+            (Ok((woven, _)), Some(refusal)) => {
                 self.keep_refused(by, woven, &refusal).await;
                 Err(refusal)
             }
@@ -294,20 +300,34 @@ impl Host {
 
     /// Reads the body of a PutChunkedFile and puts its streams together; over the state that the client has `seen`, or,
     /// if the save is refused anyway, over whichever there is: a chunk is what its id says, wherever it is found.
-    async fn take_in(&self, record: FileRecord, seen: Option<u64>, body: Body) -> Result<Woven, Refusal> {
+    async fn take_in(
+        &self,
+        by: &Caller,
+        record: FileRecord,
+        seen: Option<u64>,
+        body: Body,
+    ) -> Result<(Woven, Option<Upload>), Refusal> {
         let mut framed = Framed::new(body, self.settings.body_bytes_max);
         let message = framed.message().await?;
         let message = PutChunkedFile::parse(&message).map_err(|error| bad(error.to_string()))?;
-        if message.upload_session.is_some() {
-            return Err(bad("there are no upload sessions here"));
-        }
+        let upload = match &message.upload_session {
+            Some(token) => Some(self.upload_of(by, token).await?),
+            None => None,
+        };
         let wanted = self.wanted(&message)?;
+        let mut sent = Vec::new();
+        if let Some(upload) = &upload {
+            sent.push(self.read_upload(upload, &wanted).await?);
+        }
         let (gathered, offsets) = self.gather(framed, wanted).await?;
-        let woven = self.weave(record, seen, message, gathered, &offsets).await;
+        if let Some(id) = gathered {
+            sent.push((Source::Content(Arc::clone(&self.ports.contents), id), offsets));
+        }
+        let woven = self.weave(record, seen, message, sent).await;
         if let Some(gathered) = gathered {
             self.discard(&gathered).await;
         }
-        woven
+        Ok((woven?, upload))
     }
 
     /// Keeps the main stream of a save that was refused for its author, as a whole file, and nothing else of it.
@@ -363,14 +383,13 @@ impl Host {
         record: FileRecord,
         seen: Option<u64>,
         message: PutChunkedFile,
-        gathered: Option<ContentId>,
-        offsets: &Offsets,
+        sent: Vec<(Source, Offsets)>,
     ) -> Result<Woven, Refusal> {
         let is_current = |record: &FileRecord| seen.map_or(Ok(()), |seen| is_current(record, seen));
         let state = self.state(record).await?;
         is_current(&state.record)?;
         let id = state.record.id.clone();
-        let (sources, places) = self.places(&state, &message, gathered, offsets).await?;
+        let (sources, places) = self.places(&state, &message, sent).await?;
         let mut woven = Woven::default();
         match self.weave_streams(&sources, &places, message, &mut woven).await {
             Ok(()) => Ok(woven),
@@ -384,20 +403,22 @@ impl Host {
         }
     }
 
-    /// Where the chunks of a message are: in what came with it, else in a stream of the file as it stands.
+    /// Where the chunks of a message are: in what was sent for it, else in a stream of the file as it stands.
     async fn places(
         &self,
         state: &State,
         message: &PutChunkedFile,
-        gathered: Option<ContentId>,
-        offsets: &Offsets,
+        sent: Vec<(Source, Offsets)>,
     ) -> Result<(Vec<Source>, HashMap<ChunkId, Place>), Refusal> {
         let mut sources = Vec::new();
         let mut places = HashMap::new();
         let mut missing = HashMap::new();
         for chunk in message.signatures.iter().flat_map(|of| &of.signature.chunks) {
-            match offsets.get(&chunk.id) {
-                Some(offset) => places.insert(chunk.id, Place { source: 0, offset: *offset }).is_some(),
+            let came = |(source, (_, offsets)): (usize, &(Source, Offsets))| {
+                offsets.get(&chunk.id).map(|offset| Place { source, offset: *offset })
+            };
+            match sent.iter().enumerate().find_map(came) {
+                Some(place) => places.insert(chunk.id, place).is_some(),
                 // Nothing has to be found for no bytes, but their id has to be theirs.
                 None if chunk.length == 0 && chunk.id == ChunkId::of(&[]) => {
                     places.insert(chunk.id, Place { source: 0, offset: 0 }).is_some()
@@ -405,7 +426,7 @@ impl Host {
                 None => missing.insert(chunk.id, chunk.length).is_some(),
             };
         }
-        sources.extend(gathered.map(|id| Source::Content(Arc::clone(&self.ports.contents), id)));
+        sources.extend(sent.into_iter().map(|(source, _)| source));
         // The main stream last: if it came whole, it has to be read to know its chunks.
         let streams = state.parts.streams.iter().map(|stream| stream.id.clone()).chain([StreamId::main()]);
         for id in streams {

@@ -9,6 +9,7 @@ use wopi::answer::{
     EnumerateChildren, GetEcosystem, GetFileWopiSrc, GetNewAccessToken, GetRootContainer, PutRelativeFile,
     RenameContainer, RenameFile, ShareUrl,
 };
+use wopi::chunked::UploadSession;
 use wopi::coauth::{
     CoauthLockId, CoauthLockMetadata, CoauthLockType, CoauthTableVersion, LockTerms, LockTimeout, PresentedLock,
 };
@@ -413,6 +414,22 @@ impl WopiHost for Front {
 
     async fn get_chunks(&self, by: &Caller, _: &FileId, body: Body) -> Answer<FramedBytes> {
         self.host.get_chunks(by, body).await
+    }
+
+    async fn create_upload_session(&self, by: &Caller, _: &FileId) -> Answer<UploadSession> {
+        self.host.create_upload_session(by).await
+    }
+
+    async fn update_upload_session(
+        &self,
+        by: &Caller,
+        _: &FileId,
+        token: String,
+        offset: u64,
+        length: u64,
+        body: Body,
+    ) -> Answer<u64> {
+        self.host.update_upload_session(by, &token, offset, length, body).await
     }
 
     // ── containers ──

@@ -11,7 +11,7 @@ use crate::errors;
 use crate::host::Host;
 use crate::parts;
 use crate::ports::RegistryError;
-use crate::records::{ContentId, ModifiedAt, RescuedSave, Timestamp, VersionEntry};
+use crate::records::{ContentId, ModifiedAt, RescuedSave, Timestamp, Upload, VersionEntry};
 
 /// How often the background work sweeps.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -38,6 +38,8 @@ pub struct SweepSummary {
     pub rescued: usize,
     /// Streams and content properties forgotten.
     pub parts: u64,
+    /// Pieces of uploads forgotten that were not continued in time.
+    pub uploads: usize,
     /// Runs of bytes removed.
     pub contents: usize,
     /// Sessions forgotten.
@@ -94,7 +96,8 @@ pub fn outlived(saves: &[RescuedSave], kept: Duration, bytes_max: u64, now: Time
     out
 }
 
-fn before(now: Timestamp, span: Duration) -> Timestamp {
+/// The moment this much earlier; saturates.
+pub(crate) fn before(now: Timestamp, span: Duration) -> Timestamp {
     Timestamp(now.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
 }
 
@@ -132,6 +135,7 @@ impl Host {
         summary.sessions = pruned.map_err(|e| errors::registry("forgetting sessions", &e))?;
         let pruned = registry.prune_parts(before(now, parts::KEPT)).await;
         summary.parts = pruned.map_err(|e| errors::registry("forgetting streams and properties", &e))?;
+        summary.uploads = self.forget_uploads(before(now, Upload::LIFETIME)).await?;
         summary.contents = self.remove_orphans(now).await?;
         Ok(summary)
     }

@@ -78,12 +78,8 @@ pub(crate) fn extend(
     at: Timestamp,
 ) -> Result<(), Error> {
     let size = piece.map_or(0, |piece| piece.size);
-    let changed = prepared(connection, EXTEND)?.execute(params![
-        size.cast_signed(),
-        at.0,
-        id,
-        received.cast_signed()
-    ])?;
+    let changed =
+        prepared(connection, EXTEND)?.execute(params![size.cast_signed(), at.0, id, received.cast_signed()])?;
     if changed == 0 {
         return Err(if prepared(connection, EXISTS)?.exists([id])? { Error::Conflict } else { Error::NotFound });
     }

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::Mutex;
 use wopi::ChunkId;
 use wopi::WopiError;
-use wopi::frames::{Event, FrameLimits, FrameReader};
+use wopi::frames::{self, Event, FrameLimits, FrameReader};
 use wopi::spooky::SpookyHash;
 use wopi_service::{Body, Refusal};
 
@@ -35,6 +35,12 @@ pub(super) struct Framed {
 impl Framed {
     pub(super) fn new(body: Body, chunk_bytes_max: u64) -> Self {
         let reader = FrameReader::new(FrameLimits::with_chunks_of(chunk_bytes_max));
+        Self { body, reader, rest: Bytes::new() }
+    }
+
+    /// What an upload gathered: chunks, without a message or an end.
+    pub(super) fn of_chunks(body: Body, chunk_bytes_max: u64) -> Self {
+        let reader = FrameReader::of_chunks(FrameLimits::with_chunks_of(chunk_bytes_max));
         Self { body, reader, rest: Bytes::new() }
     }
 
@@ -216,5 +222,42 @@ pub(super) async fn taken(intake: &Mutex<Intake>) -> Result<Offsets, Refusal> {
     match intake.refusal.take() {
         Some(refusal) => Err(refusal),
         None => Ok(std::mem::take(&mut intake.offsets)),
+    }
+}
+
+/// Reads what an upload gathered: where in it the payloads of the wanted chunks begin, each checked against its id and
+/// against the length that the signatures say.
+pub(super) async fn scan(mut framed: Framed, wanted: &HashMap<ChunkId, u64>) -> Result<Offsets, Refusal> {
+    let mut offsets = Offsets::new();
+    let mut at = 0;
+    let mut open = None;
+    loop {
+        match framed.next().await? {
+            Found::Chunk { id, length } => {
+                if wanted.get(&id).is_some_and(|wanted| *wanted != length) {
+                    return Err(bad(format!("the chunk {id} of the upload has another length than in a signature")));
+                }
+                at += frames::chunk_header(id, length).len() as u64;
+                open = Some((id, at, SpookyHash::new()));
+                at += length;
+            }
+            Found::Data(bytes) => {
+                if let Some((_, _, hash)) = &mut open {
+                    hash.update(&bytes);
+                }
+            }
+            Found::ChunkEnd => {
+                if let Some((id, offset, hash)) = open.take() {
+                    if hash.chunk_id() != id {
+                        return Err(bad(format!("a chunk of the upload that is called {id} has another hash")));
+                    }
+                    if wanted.contains_key(&id) {
+                        offsets.entry(id).or_insert(offset);
+                    }
+                }
+            }
+            Found::End => return Ok(offsets),
+            Found::Message(_) | Found::ChunkRange => return Err(bad("an upload consists of whole chunks only")),
+        }
     }
 }

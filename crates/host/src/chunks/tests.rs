@@ -28,6 +28,8 @@ use crate::ports::{
 use crate::records::{Content, LockState, ModifiedAt, Revision, Role, SessionId, User};
 use crate::{BoxError, ports};
 
+mod uploads;
+
 #[derive(Debug)]
 struct TestClock(AtomicI64);
 
@@ -568,9 +570,9 @@ async fn what_does_not_fit_is_refused_and_leaves_nothing() {
         ("nothing", vec![], bad.clone()),
         ("JSON that is none", [frames::message(b"{"), END_FRAME.to_vec()].concat(), bad.clone()),
         (
-            "an upload session",
+            "an upload session that is not known",
             body_with(&json!({ "Signatures": main(&[]), "UploadSessionTokenToCommit": "t" }), &[]),
-            bad.clone(),
+            WopiError::Gone { reason: String::new() },
         ),
         (
             "a chunk of 2^63 bytes",
