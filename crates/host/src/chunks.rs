@@ -63,7 +63,7 @@ fn may_put(record: &FileRecord, presented: &PresentedLock, now: Timestamp) -> Re
 }
 
 /// The number of the state that a record is in (see [`crate::parts`]).
-fn sequence_of(record: &FileRecord) -> u64 {
+pub(crate) fn sequence_of(record: &FileRecord) -> u64 {
     record.version.0
 }
 

@@ -48,6 +48,21 @@ const FILES: &[Kind] = &[
     Kind::BootstrapGetFileWopiSrc,
 ];
 
+/// Operations of coauthoring and of incremental transfer (CSPP Plus). CheckFileInfo tells of them where client and
+/// user can use them ([`crate::plus`]).
+const PLUS: &[Kind] = &[
+    Kind::GetCoauthLock,
+    Kind::RefreshCoauthLock,
+    Kind::UnlockCoauthLock,
+    Kind::GetCoauthTable,
+    Kind::GetSequenceNumber,
+    Kind::GetChunkedFile,
+    Kind::PutChunkedFile,
+    Kind::GetChunks,
+    Kind::CreateUploadSession,
+    Kind::UpdateUploadSession,
+];
+
 /// Operations that come with containers.
 const CONTAINERS: &[Kind] = &[
     Kind::EnumerateAncestors,
@@ -78,6 +93,9 @@ impl Front {
     /// The front of a host.
     pub fn new(host: Arc<Host>) -> Self {
         let mut supported = KindSet::EMPTY.with_all(FILES);
+        if host.settings.coauth.enabled {
+            supported = supported.with_all(PLUS);
+        }
         if host.settings.containers {
             supported = supported.with_all(CONTAINERS);
         }
