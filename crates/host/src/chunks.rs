@@ -1,7 +1,7 @@
 //! Incremental file transfer: a file as chunks, so that a change of one part moves only that part.
 //!
 //! *Reading.* A stream is described by its signature. A stream that a client stored in chunks has the signature it came
-//! with; one that came whole is cut by us. Only the chunks that are asked for are read, and each is hashed once more
+//! with; one that came whole is cut by us, and the signature is remembered for a while ([`signatures`]). Only the chunks that are asked for are read, and each is hashed once more
 //! while it goes out, so that a client never gets bytes under an id that is not theirs.
 //!
 //! *Saving.* Chunks of the request go to one content as they come; nothing but their offsets stays in memory. Then each
@@ -23,6 +23,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::BodyExt as _;
 use wopi::chunked::{
@@ -37,6 +38,7 @@ use wopi::{ChunkId, WopiError};
 use wopi_service::{Body, FramedBytes, PutChunkedFileDone, Refusal};
 
 use self::framed::{Framed, Intake, Offsets, taken};
+pub(crate) use self::signatures::Signatures;
 use self::weave::{Lead, MainStream, Piece, Source, Weave};
 use crate::caller::Caller;
 use crate::coauth::{self, ChunkedMismatch};
@@ -47,6 +49,7 @@ use crate::records::{ContentId, FileRecord, Pending, Timestamp, Upload};
 use crate::saving::{self, Staged};
 
 mod framed;
+mod signatures;
 mod uploads;
 mod weave;
 
@@ -83,6 +86,8 @@ struct State {
     record: FileRecord,
     parts: FileParts,
     main: Source,
+    /// Whether a signature was taken from memory.
+    recalled: AtomicBool,
 }
 
 /// What is to be read of a state.
@@ -187,8 +192,9 @@ impl Host {
             };
             let parts = parts.at(record.version, self.now());
             let contents = Arc::clone(&self.ports.contents);
-            let main = Source::Main(Arc::new(MainStream { record: record.clone(), contents, tree }));
-            return Ok(State { record, parts, main });
+            let signatures = Arc::clone(&self.signatures);
+            let main = Source::Main(Arc::new(MainStream { record: record.clone(), contents, tree, signatures }));
+            return Ok(State { record, parts, main, recalled: AtomicBool::new(false) });
         }
         Err(Refusal::new(
             WopiError::Busy { retry_after: errors::RETRY_AFTER_SECONDS },
@@ -202,7 +208,7 @@ impl Host {
         if id.is_main() {
             let signature = match &state.parts.main {
                 Some(signature) => Some(signature.clone()),
-                None => cut(&source, state.record.content.size).await?,
+                None => self.cut_once(state, &source).await?,
             };
             return Ok(signature.map(|signature| Stream { signature, source }));
         }
@@ -213,6 +219,20 @@ impl Host {
             }
             None => Stream { signature: Signature::of_nothing(), source },
         }))
+    }
+
+    /// What a main stream that came whole is made of: as it is remembered, or found by reading it.
+    async fn cut_once(&self, state: &State, source: &Source) -> Result<Option<Signature>, Refusal> {
+        let content = &state.record.content;
+        if let Some(signature) = self.signatures.recall(&content.id) {
+            state.recalled.store(true, Ordering::Relaxed);
+            return Ok(Some(signature));
+        }
+        let signature = cut(source, content.size).await?;
+        if let Some(signature) = &signature {
+            self.signatures.remember(content.id, signature);
+        }
+        Ok(signature)
     }
 
     async fn chunked_file(&self, state: &State, asked: &GetChunkedFile) -> Result<Option<Weave>, Refusal> {
@@ -377,7 +397,7 @@ impl Host {
         Ok((Some(id), offsets))
     }
 
-    /// Puts the streams of a message together. What was put together so far is removed if that fails.
+    /// Puts the streams of a message together; once more, if that fails by a signature that was only remembered.
     async fn weave(
         &self,
         record: FileRecord,
@@ -388,16 +408,37 @@ impl Host {
         let is_current = |record: &FileRecord| seen.map_or(Ok(()), |seen| is_current(record, seen));
         let state = self.state(record).await?;
         is_current(&state.record)?;
-        let id = state.record.id.clone();
-        let (sources, places) = self.places(&state, &message, sent).await?;
+        let refusal = match self.weave_over(&state, &message, &sent).await {
+            Ok(woven) => return Ok(woven),
+            Err(refusal) => refusal,
+        };
+        // Bytes that were not what they should be any more may be those of another program by now.
+        let now = self.current(&self.file(&state.record.id).await?).await?;
+        is_current(&now)?;
+        let may_be_wrong = matches!(refusal.error, WopiError::InvalidBody { .. } | WopiError::Internal);
+        if !may_be_wrong || !state.recalled.load(Ordering::Relaxed) {
+            return Err(refusal);
+        }
+        tracing::debug!("a save is put together again, over the file as it is: {refusal}");
+        self.signatures.forget(&state.record.content.id);
+        let state = self.state(now).await?;
+        is_current(&state.record)?;
+        self.weave_over(&state, &message, &sent).await
+    }
+
+    /// Puts the streams of a message together over one state. What was put together so far is removed if that fails.
+    async fn weave_over(
+        &self,
+        state: &State,
+        message: &PutChunkedFile,
+        sent: &[(Source, Offsets)],
+    ) -> Result<Woven, Refusal> {
+        let (sources, places) = self.places(state, message, sent).await?;
         let mut woven = Woven::default();
         match self.weave_streams(&sources, &places, message, &mut woven).await {
             Ok(()) => Ok(woven),
             Err(refusal) => {
                 self.discard_woven(&woven).await;
-                // Bytes that were not what they should be any more may be those of another program by now.
-                let now = self.current(&self.file(&id).await?).await?;
-                is_current(&now)?;
                 Err(refusal)
             }
         }
@@ -408,7 +449,7 @@ impl Host {
         &self,
         state: &State,
         message: &PutChunkedFile,
-        sent: Vec<(Source, Offsets)>,
+        sent: &[(Source, Offsets)],
     ) -> Result<(Vec<Source>, HashMap<ChunkId, Place>), Refusal> {
         let mut sources = Vec::new();
         let mut places = HashMap::new();
@@ -426,7 +467,7 @@ impl Host {
                 None => missing.insert(chunk.id, chunk.length).is_some(),
             };
         }
-        sources.extend(sent.into_iter().map(|(source, _)| source));
+        sources.extend(sent.iter().map(|(source, _)| source.clone()));
         // The main stream last: if it came whole, it has to be read to know its chunks.
         let streams = state.parts.streams.iter().map(|stream| stream.id.clone()).chain([StreamId::main()]);
         for id in streams {
@@ -457,13 +498,13 @@ impl Host {
         &self,
         sources: &[Source],
         places: &HashMap<ChunkId, Place>,
-        message: PutChunkedFile,
+        message: &PutChunkedFile,
         woven: &mut Woven,
     ) -> Result<(), Refusal> {
-        woven.change.properties = message.properties;
-        for StreamSignature { stream, signature } in message.signatures {
+        woven.change.properties.clone_from(&message.properties);
+        for StreamSignature { stream, signature } in &message.signatures {
             if signature.chunks.is_empty() && !stream.is_main() {
-                woven.change.streams.push((stream, None));
+                woven.change.streams.push((stream.clone(), None));
                 continue;
             }
             let piece = |ChunkSignature { id, length }: &ChunkSignature| {
@@ -490,10 +531,10 @@ impl Host {
             })?;
             if stream.is_main() {
                 woven.main = Some(Staged { id, stored });
-                woven.change.main = Some(signature);
+                woven.change.main = Some(signature.clone());
             } else {
                 woven.streams.push(id);
-                woven.change.streams.push((stream, Some((id, signature))));
+                woven.change.streams.push((stream.clone(), Some((id, signature.clone()))));
             }
         }
         Ok(())

@@ -144,6 +144,7 @@ pub struct Host {
     /// Files that had a note when notes were last looked through.
     pub(crate) standing: Mutex<Vec<FileRecord>>,
     pub(crate) scans: crate::index::Scans,
+    pub(crate) signatures: Arc<crate::chunks::Signatures>,
 }
 
 /// What a decision about a file comes to, beside the record.
@@ -182,6 +183,7 @@ impl Host {
             unshown: Mutex::default(),
             standing: Mutex::default(),
             scans: crate::index::Scans::default(),
+            signatures: Arc::default(),
         }
     }
 

@@ -28,6 +28,7 @@ use crate::ports::{
 use crate::records::{Content, LockState, ModifiedAt, Revision, Role, SessionId, User};
 use crate::{BoxError, ports};
 
+mod remembered;
 mod uploads;
 
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use wopi::frames::{self, ChunkRange};
 use wopi::spooky::SpookyHash;
 use wopi_service::{Body, BoxError, Refusal};
 
+use super::signatures::Signatures;
 use crate::errors;
 use crate::ports::{Contents, ContentsError, Tree, TreeError, TreePath};
 use crate::records::{ContentId, FileRecord};
@@ -35,6 +36,8 @@ pub(super) struct MainStream {
     pub(super) contents: Arc<dyn Contents>,
     /// The folder, and under which names the file may be there: two while it is being renamed.
     pub(super) tree: Option<(Arc<dyn Tree>, Vec<TreePath>)>,
+    /// Where its signature may be remembered.
+    pub(super) signatures: Arc<Signatures>,
 }
 
 impl Source {
@@ -225,6 +228,8 @@ impl Weave {
                     return Ok(Some(bytes));
                 }
                 if !piece.has_hash(hash) {
+                    let piece = *piece;
+                    self.is_something_else(&piece);
                     return Err(format!("the chunk {} is not what it was any more", piece.id).into());
                 }
                 self.current = None;
@@ -252,12 +257,22 @@ impl Weave {
         while run.rest.is_empty() {
             match run.body.frame().await {
                 Some(frame) => run.rest = frame?.into_data().unwrap_or_default(),
-                None => return Err("the bytes ended early".into()),
+                None => {
+                    self.is_something_else(piece);
+                    return Err("the bytes ended early".into());
+                }
             }
         }
         let length = usize::try_from(left).unwrap_or(usize::MAX).min(run.rest.len());
         run.at += length as u64;
         Ok(run.rest.split_to(length))
+    }
+
+    /// A piece was not what a signature says: if that is a remembered one, it is forgotten.
+    fn is_something_else(&self, piece: &Piece) {
+        if let Some(Source::Main(main)) = self.sources.get(piece.source) {
+            main.signatures.forget(&main.record.content.id);
+        }
     }
 
     /// Opens the source of a piece, for this piece and its neighbours.
