@@ -9,9 +9,11 @@ use http_body::Body as _;
 use http_body_util::StreamBody;
 use serde_json::{Value, json};
 use wopi::chunked::{ContentProperty, Retention};
-use wopi::coauth::LockTerms;
+use wopi::coauth::{LockTerms, PresentedLock};
 use wopi::frames::{self, END_FRAME, Event, FrameLimits, FrameReader};
+use wopi::operation::SaveFacts;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, UserId};
+use wopi_service::PutChunkedFileDone;
 
 use super::*;
 use crate::access::Rights;
@@ -25,7 +27,7 @@ use crate::ports::{
     Clock, Contents as _, DiscoverySource, Located, Random, Registry as _, TokenClaims, TokenError, TokenResource,
     Tokens,
 };
-use crate::records::{Content, LockState, ModifiedAt, Revision, Role, SessionId, User};
+use crate::records::{Content, ContentId, LockState, ModifiedAt, Revision, Role, SessionId, Timestamp, User};
 use crate::{BoxError, ports};
 
 mod remembered;
