@@ -44,6 +44,7 @@ use crate::host::Host;
 use crate::parts::FileParts;
 use crate::records::{FileRecord, Pending};
 
+mod compose;
 mod framed;
 mod put;
 mod signatures;

@@ -10,6 +10,7 @@ use wopi::{ContainerId, FileId, WopiError};
 use wopi_service::{Refusal, RefusalReport};
 
 use crate::clients::Clients;
+use crate::composed::Composed;
 use crate::errors;
 use crate::links::Links;
 use crate::parts::FileParts;
@@ -170,6 +171,11 @@ impl fmt::Debug for Host {
 impl Host {
     /// A host with these settings over these ports.
     pub fn new(ports: Ports, settings: HostSettings) -> Self {
+        let ports = match ports.tree {
+            Some(_) => ports,
+            // Contents that need not be files may be made of pieces of others.
+            None => Ports { contents: Arc::new(Composed::new(ports.contents, Arc::clone(&ports.registry))), ..ports },
+        };
         Self {
             links: Links::new(&settings.public_url),
             ports,

@@ -13,6 +13,7 @@
 //! | [`front`] | the host as `wopi-service` wants it |
 //! | [`clients`] | who may call us, and with which keys |
 //! | [`ports`], [`records`] | what the rules need from outside; what is remembered |
+//! | [`parts`], [`composed`] | what lies beside a file; contents that are made of pieces of others |
 //! | [`memory`] | reference implementations of the ports |
 
 pub mod access;
@@ -21,6 +22,7 @@ mod chunks;
 pub mod clients;
 pub mod coauth;
 mod coauthoring;
+pub mod composed;
 mod containers;
 pub mod errors;
 mod files;

@@ -44,6 +44,8 @@ struct Woven {
     main: Option<Staged>,
     /// The contents of alternate streams.
     streams: Vec<ContentId>,
+    /// What came with the request. Not needed any more, unless a stream is made of pieces of it.
+    gathered: Option<ContentId>,
     change: PartsChange,
 }
 
@@ -106,11 +108,13 @@ impl Host {
         if let Some(id) = gathered {
             sent.push((Source::Content(Arc::clone(&self.ports.contents), id), offsets));
         }
-        let woven = self.weave(record, seen, message, sent).await;
-        if let Some(gathered) = gathered {
-            self.discard(&gathered).await;
+        match self.weave(record, seen, message, sent).await {
+            Ok(woven) => Ok((Woven { gathered, ..woven }, upload)),
+            Err(refusal) => {
+                self.discard_woven(&Woven { gathered, ..Woven::default() }).await;
+                Err(refusal)
+            }
         }
-        Ok((woven?, upload))
     }
 
     /// Keeps the main stream of a save that was refused for its author, as a whole file, and nothing else of it.
@@ -282,25 +286,34 @@ impl Host {
             };
             let pieces: Option<Vec<Piece>> = signature.chunks.iter().map(piece).collect();
             let Some(pieces) = pieces else { return Err(Refusal::internal("a chunk was lost")) };
-            let id = self.new_content_id();
-            let body = Weave::new(sources.to_vec(), pieces).into_body();
-            let stored = self.ports.contents.put(&id, body, self.settings.body_bytes_max).await;
-            let stored = stored.map_err(|error| match error {
-                // It is our own body that failed, not the client's.
-                crate::ports::ContentsError::Body(_) => {
-                    Refusal::internal(format!("putting the stream {stream} together: {}", errors::chain(&error)))
-                }
-                error => errors::contents("storing a stream", &error),
-            })?;
+            let staged = match self.compose(sources, &pieces).await? {
+                Some(staged) => staged,
+                None => self.write_woven(stream, sources, pieces).await?,
+            };
             if stream.is_main() {
-                woven.main = Some(Staged { id, stored });
+                woven.main = Some(staged);
                 woven.change.main = Some(signature.clone());
             } else {
-                woven.streams.push(id);
-                woven.change.streams.push((stream.clone(), Some((id, signature.clone()))));
+                woven.streams.push(staged.id);
+                woven.change.streams.push((stream.clone(), Some((staged.id, signature.clone()))));
             }
         }
         Ok(())
+    }
+
+    /// A stream as bytes of its own.
+    async fn write_woven(&self, stream: &StreamId, sources: &[Source], pieces: Vec<Piece>) -> Result<Staged, Refusal> {
+        let id = self.new_content_id();
+        let body = Weave::new(sources.to_vec(), pieces).into_body();
+        let stored = self.ports.contents.put(&id, body, self.settings.body_bytes_max).await;
+        let stored = stored.map_err(|error| match error {
+            // It is our own body that failed, not the client's.
+            crate::ports::ContentsError::Body(_) => {
+                Refusal::internal(format!("putting the stream {stream} together: {}", errors::chain(&error)))
+            }
+            error => errors::contents("storing a stream", &error),
+        })?;
+        Ok(Staged { id, stored })
     }
 
     /// Commits what was put together, and makes the folder show it.
@@ -318,6 +331,9 @@ impl Host {
                     Some(staged) => self.show_saved(record, staged).await,
                     None => record,
                 };
+                if let Some(gathered) = &woven.gathered {
+                    self.discard(gathered).await;
+                }
                 Ok(PutChunkedFileDone { sequence: sequence_of(&record), version: record.version })
             }
             Err(refusal) => {
@@ -364,7 +380,8 @@ impl Host {
     }
 
     async fn discard_woven(&self, woven: &Woven) {
-        for id in woven.main.iter().map(|staged| &staged.id).chain(&woven.streams) {
+        // What came last: the others may be made of pieces of it.
+        for id in woven.main.iter().map(|staged| &staged.id).chain(&woven.streams).chain(&woven.gathered) {
             self.discard(id).await;
         }
     }

@@ -30,6 +30,7 @@ use crate::ports::{
 use crate::records::{Content, ContentId, LockState, ModifiedAt, Revision, Role, SessionId, Timestamp, User};
 use crate::{BoxError, ports};
 
+mod compose;
 mod remembered;
 mod uploads;
 

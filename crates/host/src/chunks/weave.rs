@@ -6,18 +6,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::stream;
 use http_body::{Frame, SizeHint};
-use http_body_util::{BodyExt as _, BodyStream, StreamBody};
+use http_body_util::{BodyExt as _, StreamBody};
 use wopi::ChunkId;
 use wopi::frames::{self, ChunkRange};
 use wopi::spooky::SpookyHash;
 use wopi_service::{Body, BoxError, Refusal};
 
 use super::signatures::Signatures;
+use crate::composed::open_pieces;
 use crate::errors;
 use crate::ports::{Contents, ContentsError, Tree, TreeError, TreePath};
-use crate::records::{ContentId, FileRecord};
+use crate::records::{ContentId, ContentPiece, FileRecord};
 
 /// Where bytes come from.
 #[derive(Clone)]
@@ -26,8 +27,8 @@ pub(super) enum Source {
     Main(Arc<MainStream>),
     /// A content.
     Content(Arc<dyn Contents>, ContentId),
-    /// Contents with their sizes, one behind the other.
-    Joined(Arc<dyn Contents>, Arc<[(ContentId, u64)]>),
+    /// Pieces of contents, one behind the other.
+    Joined(Arc<dyn Contents>, Arc<[ContentPiece]>),
 }
 
 /// The main stream of one state of a file, wherever it is by now.
@@ -46,7 +47,7 @@ impl Source {
         match self {
             Self::Main(main) => main.open(range).await,
             Self::Content(contents, id) => open_content(contents.as_ref(), id, range).await,
-            Self::Joined(contents, joined) => Ok(Some(open_joined(contents, joined, &range))),
+            Self::Joined(contents, joined) => Ok(Some(open_pieces(contents, joined, &range))),
         }
     }
 }
@@ -57,25 +58,6 @@ async fn open_content(contents: &dyn Contents, id: &ContentId, range: Range<u64>
         Err(ContentsError::NotFound) => Ok(None),
         Err(error) => Err(errors::contents("opening a content", &error)),
     }
-}
-
-/// Opened one by one, when the bytes before are read. One that is gone makes the body fail.
-fn open_joined(contents: &Arc<dyn Contents>, joined: &Arc<[(ContentId, u64)]>, range: &Range<u64>) -> Body {
-    let mut start = 0;
-    let mut parts = Vec::new();
-    for (id, size) in &**joined {
-        let (from, to) = (range.start.max(start), range.end.min(start + size));
-        if from < to {
-            parts.push((*id, from - start..to - start));
-        }
-        start += size;
-    }
-    let contents = Arc::clone(contents);
-    let bodies = stream::iter(parts).then(move |(id, range)| {
-        let contents = Arc::clone(&contents);
-        async move { contents.open(&id, range).await.map(BodyStream::new).map_err(BoxError::from) }
-    });
-    StreamBody::new(bodies.try_flatten()).boxed_unsync()
 }
 
 impl MainStream {
