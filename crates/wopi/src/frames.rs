@@ -152,7 +152,8 @@ impl fmt::Display for FrameError {
 impl std::error::Error for FrameError {}
 
 impl From<FrameError> for WopiError {
-    /// 413 where the host could take it if it wanted to, 400 for everything else.
+    /// 413 for a chunk of a size that this host does not take, 400 for everything else. That goes for too many chunks
+    /// and too large a message, too: no document has such.
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::ChunkTooLarge(_) => Self::TooLarge,
