@@ -68,7 +68,7 @@ fn gather<'a>(
                 }
                 Event::Chunk { id, length } => open = Some((Whole::Chunk(id, Vec::new()), length)),
                 Event::ChunkRange(range) => {
-                    assert!(range.offset.checked_add(range.length).is_some());
+                    assert!(range.offset.checked_add(range.length).is_some_and(|end| end <= limits.chunk_bytes_max));
                     open = Some((Whole::Range(range, Vec::new()), range.length));
                 }
                 Event::Data(data) => match &mut open {

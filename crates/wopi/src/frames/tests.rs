@@ -126,6 +126,12 @@ fn a_size_is_refused_before_its_bytes_come() {
         assert_eq!(then(&header(CHUNK, 16, length)), FrameError::ChunkTooLarge(length));
         assert_eq!(then(&header(CHUNK_RANGE, 36, length)), FrameError::ChunkTooLarge(length));
     }
+    let part =
+        |offset, length| then(&chunk_range_header(&ChunkRange { id: ChunkId([1; 16]), offset, length, last: true }));
+    assert_eq!(part(496, 4), FrameError::EndedEarly);
+    assert_eq!(part(497, 4), FrameError::ChunkTooLarge(501));
+    assert_eq!(part(1 << 62, 4), FrameError::ChunkTooLarge((1 << 62) + 4));
+    assert_eq!(part(501, 0), FrameError::ChunkTooLarge(501));
     for length in [1001, 1 << 63, u64::MAX] {
         assert_eq!(read(&header(MESSAGE, 0, length)), Err(FrameError::MessageTooLarge(length)));
     }
@@ -242,7 +248,7 @@ fn frame() -> impl Strategy<Value = Whole> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..200);
     prop_oneof![
         (any::<[u8; 16]>(), bytes()).prop_map(|(id, bytes)| Whole::Chunk(ChunkId(id), bytes)),
-        (any::<[u8; 16]>(), any::<u32>(), any::<bool>(), bytes()).prop_map(|(id, offset, last, bytes)| {
+        (any::<[u8; 16]>(), 0..300u32, any::<bool>(), bytes()).prop_map(|(id, offset, last, bytes)| {
             let (id, offset, length) = (ChunkId(id), u64::from(offset), bytes.len() as u64);
             Whole::Range(ChunkRange { id, offset, length, last }, bytes)
         }),
