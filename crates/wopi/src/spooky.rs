@@ -301,6 +301,11 @@ mod tests {
             "GQn1a/wGJyPHUei0Ze5yi===",
             "GQn1a_wGJyPHUei0Ze5yiw==",
             "AAAAAAAAAAAAAAAAAAAAAAAA",
+            "AAAAAAAAAAAAAAAAAAAAAAA=",
+            // Bits that stand for nothing: two texts for one id.
+            "GQn1a/wGJyPHUei0Ze5yix==",
+            "GQn1a/wGJyPHUei0Ze5yiw= ",
+            "GQn1a/wGJyPHUei0Ze5y\u{e9}==",
         ] {
             assert_eq!(ChunkId::parse(bad), None, "{bad}");
         }
