@@ -131,7 +131,7 @@ impl Piece {
 
     /// A whole chunk has the hash it is called by; a part of one has none.
     fn has_hash(&self, hash: &SpookyHash) -> bool {
-        matches!(self.lead, Lead::Range { .. }) || hash.chunk_id() == self.id
+        matches!(self.lead, Lead::Range { .. }) || hash.is_called(self.id)
     }
 }
 
