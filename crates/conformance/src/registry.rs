@@ -15,14 +15,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
+pub mod bin;
 pub mod composed;
 pub mod containers;
 pub mod files;
 pub mod history;
+pub mod listing;
 pub mod names;
 pub mod parts;
 pub mod people;
 mod samples;
+pub mod sharing;
 pub mod uploads;
 
 use std::fmt::Debug;
@@ -121,6 +124,13 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             a_container_that_is_removed_while_files_are_made_in_it_loses_none,
             a_file_comes_with_the_containers_it_is_in,
         }
+        listing::{
+            files_are_listed_in_every_order,
+            a_listing_goes_on_after_a_file_that_is_gone,
+            containers_are_listed_as_people_order_them,
+            what_is_in_a_container_is_counted,
+            names_are_searched_without_letter_case_and_accents,
+        }
         people::{
             every_field_of_a_user_comes_back,
             user_names_are_unique_without_regard_to_letter_case,
@@ -133,6 +143,20 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             sessions_that_ran_out_are_forgotten,
             a_session_comes_with_its_user,
             a_visit_is_what_its_parts_are_now,
+        }
+        bin::{
+            deletions_are_remembered_latest_first,
+            containers_in_the_bin_are_remembered_with_what_is_shared,
+            deleted_files_are_found_by_their_container,
+        }
+        sharing::{
+            of_a_thing_with_somebody_there_is_one_grant,
+            groups_have_names_of_their_own,
+            people_are_in_groups,
+            links_are_found_by_their_secret_and_revoked,
+            what_is_shared_of_things_that_are_gone_is_forgotten,
+            a_visit_has_what_is_shared_now,
+            who_else_sees_everything_depends_on_roles,
         }
     }
 }

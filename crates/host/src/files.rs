@@ -13,6 +13,7 @@ use wopi::answer::{
 };
 use wopi::coauth::{LockTerms, LockTimeout, PresentedLock};
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType, Suggestion};
+use wopi::route::Permission;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, WopiError};
 use wopi_service::{Body, FileBytes, PutFileDone, Refusal};
 
@@ -23,6 +24,7 @@ use crate::host::Host;
 use crate::links::PageMode;
 use crate::locks::{self, Holder, Terms};
 use crate::naming;
+use crate::people;
 use crate::ports::{ContentsError, FileCommit, RegistryError, TokenResource, TreeError};
 use crate::records::{
     Content, ContentId, FileRecord, LockState, ModifiedAt, Pending, RescuedSave, Revision, Timestamp,
@@ -68,21 +70,24 @@ impl Host {
             sha256: record.content.sha256.map(|sha256| STANDARD.encode(sha256)),
             user_friendly_name: Some(by.user.display_name.clone()),
             user_info: by.user.user_info.clone().filter(|info| !info.is_empty()),
-            is_anonymous_user: Some(false),
+            is_anonymous_user: Some(people::is_guest(&by.user.id)),
             is_edu_user: Some(false),
             license_check_for_edit_is_enabled: Some(self.settings.business_users),
             user_can_write: Some(may_edit),
             user_can_rename: Some(may_edit),
             // Collabora takes a missing one for true (protocol/clients.md 2.3).
-            user_can_not_write_relative: Some(!may_edit || !self.settings.relative_writes),
-            read_only: Some(!may_edit),
+            user_can_not_write_relative: Some(
+                !by.rights.allow(Permission::WriteRelative) || !self.settings.relative_writes,
+            ),
+            read_only: Some(!by.rights.allow(Permission::Write)),
             user_can_review: Some(may_edit),
+            user_can_only_comment: by.rights.may_only_comment().then_some(true),
             supported_share_url_types: Some(vec!["ReadOnly".to_owned(), "ReadWrite".to_owned()]),
             breadcrumb_doc_name: Some(record.name.stem().to_owned()),
             breadcrumb_folder_name: Some(container.name.as_str().to_owned()),
             post_message_origin: Some(links.origin().to_owned()),
             file_url,
-            plus: self.plus_properties(by, &record),
+            plus: self.plus_properties(by, &record).await?,
             ..CheckFileInfo::default()
         })
     }
@@ -221,7 +226,7 @@ impl Host {
         }
     }
 
-    async fn stage(&self, body: Body) -> Result<Staged, Refusal> {
+    pub(crate) async fn stage(&self, body: Body) -> Result<Staged, Refusal> {
         let limit = self.settings.body_bytes_max;
         let announced = body.size_hint().lower();
         if announced > limit {
@@ -246,7 +251,7 @@ impl Host {
     }
 
     /// Makes staged bytes the content of a file, if `permitted`, and the folder show it.
-    async fn save(
+    pub(crate) async fn save(
         &self,
         by: &Caller,
         first: &FileRecord,
@@ -411,7 +416,7 @@ impl Host {
     }
 
     /// Refuses, before any bytes come, a specific name that is illegal or taken.
-    async fn check_name(&self, container: &ContainerId, target: &NewName) -> Result<(), Refusal> {
+    pub(crate) async fn check_name(&self, container: &ContainerId, target: &NewName) -> Result<(), Refusal> {
         match target {
             NewName::Near(_) => Ok(()),
             NewName::Illegal { reason, instead } => Err(Refusal::new(
@@ -438,7 +443,7 @@ impl Host {
     }
 
     /// Puts staged bytes under a name: a new file, or, where that was asked for, the content of the one there.
-    async fn place(
+    pub(crate) async fn place(
         &self,
         by: &Caller,
         container: &ContainerId,
@@ -455,7 +460,7 @@ impl Host {
         }
     }
 
-    async fn create_near(
+    pub(crate) async fn create_near(
         &self,
         by: &Caller,
         container: &ContainerId,
@@ -501,7 +506,7 @@ impl Host {
     }
 
     /// A new file of this name with these bytes; `None` if something has the name.
-    async fn create_if_free(
+    pub(crate) async fn create_if_free(
         &self,
         by: &Caller,
         container: &ContainerId,
@@ -582,7 +587,7 @@ impl Host {
         Err(Refusal::internal(format!("no free name like `{wanted}` was found")))
     }
 
-    async fn rename_if_free(
+    pub(crate) async fn rename_if_free(
         &self,
         first: &FileRecord,
         name: &FileName,
@@ -632,11 +637,22 @@ impl Host {
     pub(crate) async fn delete_file(&self, by: &Caller) -> Result<(), Refusal> {
         // What another program put there since is what goes, and is kept.
         let record = self.current(by.file()?).await?;
+        locks::may_change(&record.lock, None, self.now())?;
+        let entry = self.bin_file(&record, &by.user.id).await?;
+        let deleted = self.delete_record(&record, None).await;
+        if deleted.is_err() {
+            self.unbin(&entry).await;
+        }
+        deleted
+    }
+
+    /// Deletes a file, at this moment or now.
+    pub(crate) async fn delete_record(&self, record: &FileRecord, at: Option<Timestamp>) -> Result<(), Refusal> {
         let published = self.ports.tree.is_some();
         let (record, ()) = self
-            .update_shown(&record.id, Some(&record), |record, now| {
+            .update_shown(&record.id, Some(record), |record, now| {
                 locks::may_change(&record.lock, None, now)?;
-                record.deleted_at = Some(now);
+                record.deleted_at = Some(at.unwrap_or(now));
                 if published {
                     record.pending = Some(Pending::Bin);
                 }
@@ -656,7 +672,11 @@ impl Host {
     }
 
     /// Who has a name: the registry knows, unless another program was faster or took it away again.
-    async fn name_holder(&self, container: &ContainerId, name: &FileName) -> Result<Option<NameHolder>, Refusal> {
+    pub(crate) async fn name_holder(
+        &self,
+        container: &ContainerId,
+        name: &FileName,
+    ) -> Result<Option<NameHolder>, Refusal> {
         let registry = &self.ports.registry;
         match registry.file_named(container, name).await {
             Ok(record) => {
@@ -720,6 +740,10 @@ impl Host {
 
     /// PutUserInfo: kept for the user, whatever file it came with.
     pub(crate) async fn put_user_info(&self, by: &Caller, info: &str) -> Result<(), Refusal> {
+        if people::is_guest(&by.user.id) {
+            // What a client wants to find again with somebody who does not come again.
+            return Ok(());
+        }
         for _ in 0..crate::host::COMMIT_ATTEMPTS_MAX {
             let user = self.ports.registry.user(&by.user.id).await;
             let mut user = user.map_err(|e| errors::registry("reading the user", &e))?;
@@ -785,6 +809,7 @@ impl Host {
         container: Option<ContainerId>,
     ) -> Result<EnumerateAncestors, Refusal> {
         let mut found = Vec::new();
+        let mut records = Vec::new();
         let mut at = container;
         while let Some(id) = at {
             if found.len() > crate::host::CONTAINER_DEPTH_MAX {
@@ -796,8 +821,10 @@ impl Host {
                 name: record.name.as_str().to_owned(),
                 url: self.container_url(by, &record.id),
             });
-            at = record.parent;
+            at = record.parent.clone();
+            records.push(Arc::new(record));
         }
+        found.truncate(self.seen_of(by, &records).await?);
         found.reverse();
         Ok(EnumerateAncestors { ancestors_with_root_first: found })
     }
@@ -845,7 +872,7 @@ impl NewName {
             }
             RelativeTarget::Specific { name, overwrite } => {
                 let objection = match &name.name {
-                    Ok(name) => naming::legal(name).err(),
+                    Ok(name) => naming::legal(name).err().map(|objection| objection.to_string()),
                     Err(error) => Some(error.to_string()),
                 };
                 match (&name.name, objection) {

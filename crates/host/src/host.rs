@@ -146,6 +146,10 @@ pub struct Host {
     pub(crate) standing: Mutex<Vec<FileRecord>>,
     pub(crate) scans: crate::index::Scans,
     pub(crate) signatures: Arc<crate::chunks::Signatures>,
+    /// Who has others beside them that see every file, and until when that is believed.
+    pub(crate) seen_by_others: Mutex<std::collections::HashMap<UserId, Timestamp>>,
+    /// Held by whoever changes a user at a desk.
+    pub(crate) administering: tokio::sync::Mutex<()>,
 }
 
 /// What a decision about a file comes to, beside the record.
@@ -190,6 +194,8 @@ impl Host {
             standing: Mutex::default(),
             scans: crate::index::Scans::default(),
             signatures: Arc::default(),
+            seen_by_others: Mutex::default(),
+            administering: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -399,6 +405,7 @@ impl Host {
             created_at: now,
             expires_at: now.plus(lifetime),
             revoked_at: None,
+            guest: None,
         };
         let created = self.ports.registry.create_session(&session).await;
         created.map_err(|e| errors::registry("opening a session", &e))?;

@@ -44,6 +44,10 @@ pub struct SweepSummary {
     pub contents: usize,
     /// Sessions forgotten.
     pub sessions: u64,
+    /// Entries of the bin forgotten.
+    pub binned: u64,
+    /// Grants and links forgotten.
+    pub shares: u64,
 }
 
 /// The versions of one file, latest first, that may go. `current` is the time of the content that replaced the latest.
@@ -133,6 +137,11 @@ impl Host {
         }
         let pruned = registry.prune_sessions(before(now, SESSIONS_KEPT)).await;
         summary.sessions = pruned.map_err(|e| errors::registry("forgetting sessions", &e))?;
+        let pruned = registry.prune_bin(before(now, self.settings.deleted_kept)).await;
+        summary.binned = pruned.map_err(|e| errors::registry("emptying the bin", &e))?;
+        // What is shared of a thing is kept as long as the thing might come back from the bin.
+        let pruned = registry.prune_shares(before(now, self.settings.deleted_kept)).await;
+        summary.shares = pruned.map_err(|e| errors::registry("forgetting what was shared", &e))?;
         let pruned = registry.prune_parts(before(now, parts::KEPT)).await;
         summary.parts = pruned.map_err(|e| errors::registry("forgetting streams and properties", &e))?;
         summary.uploads = self.forget_uploads(before(now, Upload::LIFETIME)).await?;

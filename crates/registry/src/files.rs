@@ -1,5 +1,7 @@
 //! The statements for files.
 
+use std::borrow::Cow;
+
 use lectern_host::ports::Page;
 use lectern_host::records::{
     ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry,
@@ -14,7 +16,7 @@ use crate::fields::{Fields, editors_text};
 use crate::{coauth, history, names, parts};
 
 macro_rules! select {
-    ($($rest:literal),+) => {
+    ($($rest:expr),+) => {
         concat!(
             "SELECT f.id, f.container_id, f.name, f.revision, f.owner_id, f.created_at, f.version, ",
             "f.content_id, f.content_size, f.content_sha256, f.modified_at_100ns, f.saved_by, f.editors, f.autosave, ",
@@ -27,6 +29,8 @@ macro_rules! select {
         )
     };
 }
+
+pub(crate) use select;
 
 const BY_ID: &str = select!("FROM files f WHERE f.id = $1");
 const BY_NAME: &str =
@@ -74,6 +78,7 @@ const DELETE: &str = "DELETE FROM files WHERE id = $1 AND revision = $2";
 
 const PUBLISH: &str = "publish";
 const RENAME: &str = "rename";
+const MOVE: &str = "move";
 const BIN: &str = "bin";
 
 fn record(row: &Row<'_>) -> rusqlite::Result<FileRecord> {
@@ -113,9 +118,18 @@ fn lock(fields: &mut Fields<'_>) -> rusqlite::Result<LockState> {
     }
 }
 
-/// Seven columns: what, the name before, the content replaced and what it looked like.
+/// Seven columns: what, the name before (of a move the container and the name, with a slash, which neither has, between
+/// them), the content replaced and what it looked like.
 fn pending(fields: &mut Fields<'_>) -> rusqlite::Result<Option<Pending>> {
     let what = fields.maybe_text()?;
+    if what == Some(MOVE) {
+        let place = fields.text()?.split_once('/');
+        let place = place.and_then(|(id, name)| Some((ContainerId::parse(id)?, FileName::parse(name).ok()?)));
+        let (container, from) = place.ok_or_else(|| fields.invalid(Type::Text))?;
+        fields.maybe_bytes::<16>()?;
+        fields.fingerprint()?;
+        return Ok(Some(Pending::Move { container, from }));
+    }
     let from = fields.maybe()?;
     let content = fields.maybe_bytes()?.map(ContentId);
     let seen = fields.fingerprint()?;
@@ -128,7 +142,11 @@ fn pending(fields: &mut Fields<'_>) -> rusqlite::Result<Option<Pending>> {
     }
 }
 
-fn list(connection: &Connection, sql: &'static str, params: impl rusqlite::Params) -> Result<Vec<FileRecord>, Error> {
+pub(crate) fn list(
+    connection: &Connection,
+    sql: &'static str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<FileRecord>, Error> {
     Ok(prepared(connection, sql)?.query_map(params, record)?.collect::<Result<_, _>>()?)
 }
 
@@ -347,7 +365,8 @@ fn write(
     let (what, from, replaces) = match pending {
         None => (None, None, None),
         Some(Pending::Publish { replaces }) => (Some(PUBLISH), None, replaces.as_ref()),
-        Some(Pending::Rename { from }) => (Some(RENAME), Some(from.as_str()), None),
+        Some(Pending::Rename { from }) => (Some(RENAME), Some(Cow::Borrowed(from.as_str())), None),
+        Some(Pending::Move { container, from }) => (Some(MOVE), Some(Cow::Owned(format!("{container}/{from}"))), None),
         Some(Pending::Bin) => (Some(BIN), None, None),
     };
     let replaced = replaces.map(|(_, fingerprint)| fingerprint);

@@ -1,7 +1,7 @@
 //! The registry in a few maps behind one mutex: the plainest thing that keeps every promise of [`Registry`] but
 //! outliving the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,13 @@ use wopi::chunked::Retention;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 use crate::parts::FileParts;
-use crate::ports::{FileCommit, Page, ROOT_NAME, Registry, RegistryError};
+use crate::ports::{BinEntry, FileCommit, Named, Page, ROOT_NAME, Registry, RegistryError};
 use crate::records::{
     Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave,
     Revision, Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
+
+use crate::sharing::{BinId, Grant, Group, GroupId, Item, Link, LinkId, Principal};
 
 /// A registry that lives as long as the process.
 pub struct MemoryRegistry {
@@ -23,26 +25,24 @@ pub struct MemoryRegistry {
 }
 
 #[derive(Default)]
-struct State {
-    files: BTreeMap<FileId, FileRecord>,
+pub(super) struct State {
+    pub(super) files: BTreeMap<FileId, FileRecord>,
     versions: BTreeMap<FileId, BTreeMap<ItemVersion, VersionEntry>>,
     parts: BTreeMap<FileId, FileParts>,
     uploads: BTreeMap<String, Upload>,
     composed: BTreeMap<ContentId, Vec<ContentPiece>>,
     rescued: BTreeMap<[u8; 16], RescuedSave>,
-    containers: BTreeMap<ContainerId, ContainerRecord>,
-    names: BTreeMap<(ContainerId, FileName), Named>,
-    users: BTreeMap<UserId, User>,
+    pub(super) containers: BTreeMap<ContainerId, ContainerRecord>,
+    pub(super) names: BTreeMap<(ContainerId, FileName), Named>,
+    pub(super) users: BTreeMap<UserId, User>,
+    pub(super) grants: BTreeMap<(Item, Principal), Grant>,
+    pub(super) groups: BTreeMap<GroupId, Group>,
+    pub(super) members: BTreeSet<(GroupId, UserId)>,
+    pub(super) links: BTreeMap<LinkId, Link>,
+    pub(super) bin: BTreeMap<BinId, (BinEntry, Vec<ContainerRecord>)>,
     sessions: BTreeMap<SessionId, Session>,
     discovery: BTreeMap<String, DiscoveryCache>,
     activities: Vec<Activity>,
-}
-
-/// What a name in a container belongs to.
-#[derive(Clone)]
-enum Named {
-    File(FileId),
-    Container(ContainerId),
 }
 
 impl MemoryRegistry {
@@ -61,7 +61,7 @@ impl MemoryRegistry {
         Self { state: Mutex::new(state) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Every method checks before it changes, so a panic elsewhere leaves nothing half done in here.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,12 +85,12 @@ impl fmt::Debug for MemoryRegistry {
     }
 }
 
-fn found<T: Clone>(record: Option<&T>) -> Result<T, RegistryError> {
+pub(super) fn found<T: Clone>(record: Option<&T>) -> Result<T, RegistryError> {
     record.cloned().ok_or(RegistryError::NotFound)
 }
 
 /// The revision after `seen`, if `stored` is still that.
-fn following(stored: Option<Revision>, seen: Revision) -> Result<Revision, RegistryError> {
+pub(super) fn following(stored: Option<Revision>, seen: Revision) -> Result<Revision, RegistryError> {
     match stored {
         None => Err(RegistryError::NotFound),
         Some(stored) if stored != seen => Err(RegistryError::Conflict),

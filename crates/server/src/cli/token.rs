@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 use lectern_accounts::TOKEN_LIFETIME;
+use lectern_host::clients::{Wanted, choose};
 use lectern_host::ids;
 use lectern_host::ports::{TokenClaims, TokenResource, TreePath};
-use lectern_host::records::{Role, Session, Timestamp};
+use lectern_host::records::{Session, Timestamp};
 use lectern_host::wopi::FileName;
 use serde_json::json;
 
@@ -87,9 +88,9 @@ impl Token {
                 .because("the user is shut out")
                 .hint(format!("`lectern user enable {}` lets them in again", user.name)));
         }
-        let may_edit = !self.view && user.role != Role::Viewer;
+        let may_edit = !self.view && user.role.edits_everything();
         if self.edit && !may_edit {
-            eprintln!("note: {} is a viewer, so the token may only read", plain(&user.name));
+            eprintln!("note: {} is a {}, so the token may only read", plain(&user.name), user.role.as_str());
         }
 
         let session = Session {
@@ -99,6 +100,7 @@ impl Token {
             created_at: now,
             expires_at: now.plus(if path.is_some() { TOKEN_LIFETIME } else { BOOTSTRAPPER_LIFETIME }),
             revoked_at: None,
+            guest: None,
         };
         let Some(path) = path else {
             registry.create_session(&session).await.or_trouble(|| "cannot open a session".to_owned())?;
@@ -138,9 +140,11 @@ impl Token {
             format!("curl '{wopi_src}?access_token={}'", if client.is_none() { token.clone() } else { seal(None) });
 
         if let Some(page) = &self.page {
-            let wanted = if may_edit { "edit" } else { "view" };
-            let of_client = || actions.iter().filter(|action| Some(&action.client) == client.as_ref());
-            let action = of_client().find(|action| action.action == wanted).or_else(|| of_client().next());
+            let wanted = if may_edit { Wanted::Edit } else { Wanted::View };
+            let offered = actions.iter().map(|action| (action.client.as_str(), action.action.as_str()));
+            // A page for no client at all opens nothing.
+            let whose = Some(client.as_deref().unwrap_or_default());
+            let action = choose(&offered, whose, wanted, file.content.size == 0).and_then(|at| actions.get(at));
             let action = action.ok_or_else(|| {
                 Trouble::new("there is nothing to open the file with")
                     .because("no client offers an action for it, or its discovery document was not fetched yet")
@@ -305,7 +309,7 @@ fn below(place: &Place, file: &Path) -> Option<PathBuf> {
 mod tests {
     use lectern_accounts::TokenKeys;
     use lectern_host::ports::Tokens;
-    use lectern_host::records::Timestamp;
+    use lectern_host::records::{Role, Timestamp};
     use lectern_host::wopi::FileId;
 
     use super::super::testing::{InMemory, served_folder, text};

@@ -27,6 +27,7 @@ mod chunked;
 mod coauthoring;
 mod containers;
 mod deleting;
+mod desk;
 mod ecosystem;
 mod file_url;
 mod folder;
