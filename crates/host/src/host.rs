@@ -146,6 +146,9 @@ pub struct Host {
     pub(crate) standing: Mutex<Vec<FileRecord>>,
     pub(crate) scans: crate::index::Scans,
     pub(crate) signatures: Arc<crate::chunks::Signatures>,
+    pub(crate) message_room: crate::chunks::Room,
+    /// Asked before the directory of an archive is read.
+    pub(crate) directories: tokio::sync::Semaphore,
 }
 
 /// What a decision about a file comes to, beside the record.
@@ -190,6 +193,8 @@ impl Host {
             standing: Mutex::default(),
             scans: crate::index::Scans::default(),
             signatures: Arc::default(),
+            message_room: crate::chunks::Room::default(),
+            directories: tokio::sync::Semaphore::new(crate::chunks::DIRECTORIES_AT_ONCE),
         }
     }
 
