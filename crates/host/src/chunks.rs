@@ -57,6 +57,9 @@ mod weave;
 /// How many archives' directories are read at once: they may have 16 MiB each.
 pub(crate) const DIRECTORIES_AT_ONCE: usize = 2;
 
+/// How much is read at least of an archive whose headers are looked at one after the other.
+const READ_AHEAD_BYTES: u64 = 4 << 10;
+
 /// How often reading a file is tried against saves that go on meanwhile.
 const READ_ATTEMPTS_MAX: usize = 8;
 
@@ -222,9 +225,17 @@ impl Host {
     async fn cut(&self, source: &Source, size: u64) -> Result<Option<Signature>, Refusal> {
         let reading = self.directories.acquire().await;
         let mut cutter = ZipCutter::new(size);
+        let mut ahead = (0, Vec::new());
         while let Some(wanted) = cutter.wanted() {
-            let Some(bytes) = gathered(source, wanted).await? else { return Ok(None) };
-            cutter.give(&bytes);
+            if let Some(bytes) = within(&ahead, &wanted) {
+                cutter.give(bytes);
+                continue;
+            }
+            // The headers of small entries lie close together.
+            let end = wanted.end.max(wanted.start.saturating_add(READ_AHEAD_BYTES).min(size));
+            let Some(bytes) = gathered(source, wanted.start..end).await? else { return Ok(None) };
+            ahead = (wanted.start, bytes);
+            cutter.give(within(&ahead, &wanted).unwrap_or_default());
         }
         let cut = cutter.cut();
         drop(reading);
@@ -294,6 +305,12 @@ fn placed(signature: &Signature) -> impl Iterator<Item = (u64, &ChunkSignature)>
 
 fn json(message: &impl serde::Serialize) -> Result<Vec<u8>, Refusal> {
     serde_json::to_vec(message).map_err(|error| Refusal::internal(error.to_string()))
+}
+
+/// The part of bytes from some offset on that is in a range, if all of it is there.
+fn within<'b>((start, bytes): &'b (u64, Vec<u8>), range: &Range<u64>) -> Option<&'b [u8]> {
+    let at = |offset: u64| offset.checked_sub(*start).and_then(|at| usize::try_from(at).ok());
+    bytes.get(at(range.start)?..at(range.end)?)
 }
 
 /// The bytes of a range, whole; `None` if they are gone, or are changed while they are read.
