@@ -17,11 +17,13 @@
 //! | frames, message, a chunk that is missing or not what its id says | 400 | nothing |
 //! | a stream, or the body, is larger than the host takes | 413 | nothing |
 //! | too many streams, properties or chunks | 400 | nothing |
+//! | too many large messages are here already ([`framed`]) | 503 | nothing |
 //! | anything else, when all was put together | 5xx | the main stream, as a rescued save |
 //!
 //! Source: *CSPP Plus*, "GetChunkedFile", "PutChunkedFile", "GetChunks".
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,7 +37,8 @@ use wopi::zip::{Cut, ZipCutter};
 use wopi::{ChunkId, WopiError};
 use wopi_service::{Body, FramedBytes, Refusal};
 
-use self::framed::Framed;
+pub(crate) use self::framed::Room;
+use self::framed::{Framed, Message};
 pub(crate) use self::signatures::Signatures;
 use self::weave::{Lead, MainStream, Piece, Source, Weave};
 use crate::caller::Caller;
@@ -50,6 +53,12 @@ mod put;
 mod signatures;
 mod uploads;
 mod weave;
+
+/// How many archives' directories are read at once: they may have 16 MiB each.
+pub(crate) const DIRECTORIES_AT_ONCE: usize = 2;
+
+/// How much is read at least of an archive whose headers are looked at one after the other.
+const READ_AHEAD_BYTES: u64 = 4 << 10;
 
 /// How often reading a file is tried against saves that go on meanwhile.
 const READ_ATTEMPTS_MAX: usize = 8;
@@ -93,21 +102,27 @@ impl Host {
 
     /// GetChunkedFile.
     pub(crate) async fn get_chunked_file(&self, by: &Caller, body: Body) -> Result<FramedBytes, Refusal> {
-        let message = self.only_message(body).await?;
-        let asked = GetChunkedFile::parse(&message).map_err(|error| bad(error.to_string()))?;
-        self.read_state(by, &Asked::File(asked)).await
+        let Message { json, held } = self.only_message(body).await?;
+        let asked = GetChunkedFile::parse(&json).map_err(|error| bad(error.to_string()))?;
+        drop(json);
+        let answer = self.read_state(by, &Asked::File(asked)).await;
+        drop(held);
+        answer
     }
 
     /// GetChunks.
     pub(crate) async fn get_chunks(&self, by: &Caller, body: Body) -> Result<FramedBytes, Refusal> {
-        let message = self.only_message(body).await?;
-        let asked = GetChunks::parse(&message).map_err(|error| bad(error.to_string()))?;
-        self.read_state(by, &Asked::Ranges(asked)).await
+        let Message { json, held } = self.only_message(body).await?;
+        let asked = GetChunks::parse(&json).map_err(|error| bad(error.to_string()))?;
+        drop(json);
+        let answer = self.read_state(by, &Asked::Ranges(asked)).await;
+        drop(held);
+        answer
     }
 
-    async fn only_message(&self, body: Body) -> Result<Vec<u8>, Refusal> {
+    async fn only_message(&self, body: Body) -> Result<Message, Refusal> {
         let mut framed = Framed::new(body, self.settings.body_bytes_max);
-        let message = framed.message().await?;
+        let message = framed.message(&self.message_room).await?;
         framed.end().await?;
         Ok(message)
     }
@@ -203,11 +218,35 @@ impl Host {
             state.recalled.store(true, Ordering::Relaxed);
             return Ok(Some(signature));
         }
-        let signature = cut(source, content.size).await?;
+        let signature = self.cut(source, content.size).await?;
         if let Some(signature) = &signature {
             self.signatures.remember(content.id, signature);
         }
         Ok(signature)
+    }
+
+    /// Cuts a stream that came whole, and hashes its chunks; `None` if it is gone, or is changed while it is read.
+    async fn cut(&self, source: &Source, size: u64) -> Result<Option<Signature>, Refusal> {
+        let reading = self.directories.acquire().await;
+        let mut cutter = ZipCutter::new(size);
+        let mut ahead = (0, Vec::new());
+        while let Some(wanted) = cutter.wanted() {
+            if let Some(bytes) = within(&ahead, &wanted) {
+                cutter.give(bytes);
+                continue;
+            }
+            // The headers of small entries lie close together.
+            let end = wanted.end.max(wanted.start.saturating_add(READ_AHEAD_BYTES).min(size));
+            let Some(bytes) = gathered(source, wanted.start..end).await? else { return Ok(None) };
+            ahead = (wanted.start, bytes);
+            cutter.give(within(&ahead, &wanted).unwrap_or_default());
+        }
+        let cut = cutter.cut();
+        drop(reading);
+        match cut {
+            Cut::FullFile => hashed(source, size, ChunkingScheme::FullFile, vec![size]).await,
+            Cut::Zip(lengths) => hashed(source, size, ChunkingScheme::Zip, lengths).await,
+        }
     }
 
     async fn chunked_file(&self, state: &State, asked: &GetChunkedFile) -> Result<Option<Weave>, Refusal> {
@@ -272,23 +311,35 @@ fn json(message: &impl serde::Serialize) -> Result<Vec<u8>, Refusal> {
     serde_json::to_vec(message).map_err(|error| Refusal::internal(error.to_string()))
 }
 
-/// Cuts a stream that came whole, and hashes its chunks; `None` if it is gone, or is changed while it is read.
-async fn cut(source: &Source, size: u64) -> Result<Option<Signature>, Refusal> {
-    let mut cutter = ZipCutter::new(size);
-    while let Some(wanted) = cutter.wanted() {
-        let Some(body) = source.open(wanted).await? else { return Ok(None) };
-        match body.collect().await {
-            Ok(bytes) => cutter.give(&bytes.to_bytes()),
+/// The part of bytes from some offset on that is in a range, if all of it is there.
+fn within<'b>((start, bytes): &'b (u64, Vec<u8>), range: &Range<u64>) -> Option<&'b [u8]> {
+    let at = |offset: u64| offset.checked_sub(*start).and_then(|at| usize::try_from(at).ok());
+    bytes.get(at(range.start)?..at(range.end)?)
+}
+
+/// The bytes of a range, whole; `None` if they are gone, or are changed while they are read.
+async fn gathered(source: &Source, range: Range<u64>) -> Result<Option<Vec<u8>>, Refusal> {
+    let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).unwrap_or(0));
+    let Some(mut body) = source.open(range).await? else { return Ok(None) };
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => bytes.extend_from_slice(&frame.into_data().unwrap_or_default()),
             Err(error) => {
                 tracing::debug!("a file could not be read to its end: {error}");
                 return Ok(None);
             }
         }
     }
-    let (scheme, lengths) = match cutter.cut() {
-        Cut::FullFile => (ChunkingScheme::FullFile, vec![size]),
-        Cut::Zip(lengths) => (ChunkingScheme::Zip, lengths),
-    };
+    Ok(Some(bytes))
+}
+
+/// Hashes the chunks of a stream that has so many bytes; `None` if it is gone, or is changed while it is read.
+async fn hashed(
+    source: &Source,
+    size: u64,
+    scheme: ChunkingScheme,
+    lengths: Vec<u64>,
+) -> Result<Option<Signature>, Refusal> {
     let mut chunks = Vec::with_capacity(lengths.len());
     let mut hash = SpookyHash::new();
     let mut lengths = lengths.into_iter().peekable();

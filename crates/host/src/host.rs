@@ -150,6 +150,9 @@ pub struct Host {
     pub(crate) seen_by_others: Mutex<std::collections::HashMap<UserId, Timestamp>>,
     /// Held by whoever changes a user at a desk.
     pub(crate) administering: tokio::sync::Mutex<()>,
+    pub(crate) message_room: crate::chunks::Room,
+    /// Asked before the directory of an archive is read.
+    pub(crate) directories: tokio::sync::Semaphore,
 }
 
 /// What a decision about a file comes to, beside the record.
@@ -196,6 +199,8 @@ impl Host {
             signatures: Arc::default(),
             seen_by_others: Mutex::default(),
             administering: tokio::sync::Mutex::new(()),
+            message_room: crate::chunks::Room::default(),
+            directories: tokio::sync::Semaphore::new(crate::chunks::DIRECTORIES_AT_ONCE),
         }
     }
 

@@ -18,7 +18,8 @@
 //! | 4 | ChunkRange | id (16), offset (8), length (8), flags (4) | the bytes of the range |
 //!
 //! Sizes come from whoever sends, so none is believed: a frame that announces more than is allowed is refused before
-//! anything is allocated, and what is allocated grows with the bytes that come. Chunks are never held at all.
+//! anything is allocated, and what is allocated grows with the bytes that come, up to the [`MESSAGE_BYTES_MAX`] of a
+//! message of which a part is here. Chunks are never held at all.
 //!
 //! Source: *CSPP Plus*, "Encode and send data".
 
@@ -29,6 +30,10 @@ use crate::spooky::ChunkId;
 
 /// Largest message, in bytes.
 pub const MESSAGE_BYTES_MAX: u64 = 16 << 20;
+
+/// Who has sent so much of a message is believed that the rest will come: the room for it is taken in one step. To double
+/// it again and again would take twice of it, and leave holes.
+const MESSAGE_BYTES_BELIEVED: usize = 256 << 10;
 
 /// How many chunks one body may hold, and one file have. A document of so many parts is none.
 pub const CHUNKS_MAX: usize = 65_536;
@@ -269,6 +274,9 @@ impl FrameReader {
                 }
                 At::Message { left } => {
                     let Some(data) = take(input, left) else { return Ok(None) };
+                    if self.message.len() >= MESSAGE_BYTES_BELIEVED {
+                        self.message.reserve_exact(usize::try_from(left).unwrap_or(data.len()));
+                    }
                     self.message.extend_from_slice(data);
                     self.at = At::Message { left: left - data.len() as u64 };
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Buf as _, Bytes};
 use futures_util::stream;
 use http_body_util::{BodyExt as _, StreamBody};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use wopi::ChunkId;
 use wopi::WopiError;
 use wopi::frames::{self, Event, FrameLimits, FrameReader};
@@ -14,11 +14,40 @@ use wopi::spooky::SpookyHash;
 use wopi_service::{Body, Refusal};
 
 use super::bad;
+use crate::errors;
+
+/// How many bytes a message has that no room is asked for: it names some four thousand chunks.
+const MESSAGE_BYTES_USUAL: usize = 256 << 10;
+
+/// How many larger ones are held at once, by all requests together. They may have 16 MiB, and what is read from them
+/// takes as much again; but a document with so many parts is rare.
+const LARGE_MESSAGES_MAX: usize = 2;
+
+/// Room for large messages.
+#[derive(Clone, Debug)]
+pub(crate) struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LARGE_MESSAGES_MAX)))
+    }
+}
+
+/// A message, and the room that it and what is read from it take.
+pub(super) struct Message {
+    pub(super) json: Vec<u8>,
+    pub(super) held: Option<OwnedSemaphorePermit>,
+}
 
 /// What a body has next.
 pub(super) enum Found {
     Message(Vec<u8>),
-    Chunk { id: ChunkId, length: u64 },
+    /// Nothing yet; the message is larger than usual.
+    MoreOfMessage,
+    Chunk {
+        id: ChunkId,
+        length: u64,
+    },
     ChunkRange,
     Data(Bytes),
     ChunkEnd,
@@ -30,18 +59,21 @@ pub(super) struct Framed {
     body: Body,
     reader: FrameReader,
     rest: Bytes,
+    /// How many bytes came, and after how many to ask for room: none but those of a message count.
+    came: usize,
+    came_max: usize,
 }
 
 impl Framed {
     pub(super) fn new(body: Body, chunk_bytes_max: u64) -> Self {
         let reader = FrameReader::new(FrameLimits::with_chunks_of(chunk_bytes_max));
-        Self { body, reader, rest: Bytes::new() }
+        Self { body, reader, rest: Bytes::new(), came: 0, came_max: usize::MAX }
     }
 
     /// What an upload gathered: chunks, without a message or an end.
     pub(super) fn of_chunks(body: Body, chunk_bytes_max: u64) -> Self {
         let reader = FrameReader::of_chunks(FrameLimits::with_chunks_of(chunk_bytes_max));
-        Self { body, reader, rest: Bytes::new() }
+        Self { body, reader, rest: Bytes::new(), came: 0, came_max: usize::MAX }
     }
 
     pub(super) async fn next(&mut self) -> Result<Found, Refusal> {
@@ -62,8 +94,14 @@ impl Framed {
             if let Some(found) = found {
                 return Ok(found);
             }
+            if self.came > self.came_max {
+                return Ok(Found::MoreOfMessage);
+            }
             match self.body.frame().await {
-                Some(Ok(frame)) => self.rest = frame.into_data().unwrap_or_default(),
+                Some(Ok(frame)) => {
+                    self.rest = frame.into_data().unwrap_or_default();
+                    self.came = self.came.saturating_add(self.rest.len());
+                }
                 Some(Err(error)) => return Err(bad(format!("the body ended early: {error}"))),
                 None => {
                     self.reader.finish().map_err(|error| refused(&error))?;
@@ -73,11 +111,30 @@ impl Framed {
         }
     }
 
-    /// The message, which is the first frame.
-    pub(super) async fn message(&mut self) -> Result<Vec<u8>, Refusal> {
-        match self.next().await? {
-            Found::Message(message) => Ok(message),
-            _ => Err(bad("there is no message")),
+    /// The message, which is the first frame. A large one is refused for now if there are too many of them.
+    pub(super) async fn message(&mut self, room: &Room) -> Result<Message, Refusal> {
+        self.came_max = MESSAGE_BYTES_USUAL;
+        let mut held = None;
+        loop {
+            match self.next().await? {
+                Found::Message(json) => {
+                    self.came_max = usize::MAX;
+                    return Ok(Message { json, held });
+                }
+                Found::MoreOfMessage => {
+                    self.came_max = usize::MAX;
+                    let taken = Arc::clone(&room.0).try_acquire_owned();
+                    held = Some(taken.map_err(|_| {
+                        Refusal::new(
+                            WopiError::Busy { retry_after: errors::RETRY_AFTER_SECONDS },
+                            format!(
+                                "{LARGE_MESSAGES_MAX} messages beyond {MESSAGE_BYTES_USUAL} bytes are here already"
+                            ),
+                        )
+                    })?);
+                }
+                _ => return Err(bad("there is no message")),
+            }
         }
     }
 
@@ -210,7 +267,9 @@ impl Intake {
                     }
                 }
                 Found::End => return Ok(None),
-                Found::Message(_) | Found::ChunkRange => return Err(bad("only whole chunks may follow the message")),
+                Found::Message(_) | Found::MoreOfMessage | Found::ChunkRange => {
+                    return Err(bad("only whole chunks may follow the message"));
+                }
             }
         }
     }
@@ -257,7 +316,38 @@ pub(super) async fn scan(mut framed: Framed, wanted: &HashMap<ChunkId, u64>) -> 
                 }
             }
             Found::End => return Ok(offsets),
-            Found::Message(_) | Found::ChunkRange => return Err(bad("an upload consists of whole chunks only")),
+            Found::Message(_) | Found::MoreOfMessage | Found::ChunkRange => {
+                return Err(bad("an upload consists of whole chunks only"));
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_so_many_large_messages_are_held_at_once_and_usual_ones_always() {
+        let room = Room::default();
+        let of = |length: usize| Framed::new(wopi_service::full(frames::message(&vec![b' '; length])), 1);
+        let large = 2 * MESSAGE_BYTES_USUAL;
+        let mut held = Vec::new();
+        for _ in 0..LARGE_MESSAGES_MAX {
+            held.push(in_pieces(large).message(&room).await.unwrap());
+        }
+        let refused = in_pieces(large).message(&room).await.err().map(|refusal| refusal.error);
+        assert_eq!(refused, Some(WopiError::Busy { retry_after: errors::RETRY_AFTER_SECONDS }));
+        assert!(of(large / 4).message(&room).await.is_ok());
+        held.pop();
+        assert_eq!(in_pieces(large).message(&room).await.unwrap().json.len(), large);
+    }
+
+    /// As a network would bring it.
+    fn in_pieces(length: usize) -> Framed {
+        let bytes = frames::message(&vec![b' '; length]);
+        let pieces: Vec<_> =
+            bytes.chunks(1000).map(|piece| Ok(http_body::Frame::data(Bytes::copy_from_slice(piece)))).collect();
+        Framed::new(StreamBody::new(stream::iter(pieces)).boxed_unsync(), 1)
     }
 }

@@ -12,7 +12,7 @@ use wopi::spooky::SpookyHash;
 use wopi::{ChunkId, WopiError};
 use wopi_service::{Body, PutChunkedFileDone, Refusal};
 
-use super::framed::{Framed, Intake, Offsets, taken};
+use super::framed::{Framed, Intake, Message, Offsets, taken};
 use super::weave::{Lead, Piece, Source, Weave};
 use super::{State, Stream, bad, placed, sequence_of};
 use crate::caller::Caller;
@@ -94,8 +94,9 @@ impl Host {
         body: Body,
     ) -> Result<(Woven, Option<Upload>), Refusal> {
         let mut framed = Framed::new(body, self.settings.body_bytes_max);
-        let message = framed.message().await?;
-        let message = PutChunkedFile::parse(&message).map_err(|error| bad(error.to_string()))?;
+        let Message { json, held } = framed.message(&self.message_room).await?;
+        let message = PutChunkedFile::parse(&json).map_err(|error| bad(error.to_string()))?;
+        drop(json);
         let upload = match &message.upload_session {
             Some(token) => Some(self.upload_of(by, token).await?),
             None => None,
@@ -109,7 +110,9 @@ impl Host {
         if let Some(id) = gathered {
             sent.push((Source::Content(Arc::clone(&self.ports.contents), id), offsets));
         }
-        match self.weave(record, seen, message, sent).await {
+        let woven = self.weave(record, seen, message, sent).await;
+        drop(held);
+        match woven {
             Ok(woven) => Ok((Woven { gathered, ..woven }, upload)),
             Err(refusal) => {
                 self.discard_woven(&Woven { gathered, ..Woven::default() }).await;

@@ -295,6 +295,20 @@ impl Lectern {
         self.log.lines_with(text)
     }
 
+    /// A field of its `/proc/PID/status`, in bytes: `VmRSS` is the memory it has, `VmHWM` the most it ever had.
+    pub(crate) fn memory(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it is running");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        kibibytes.unwrap_or_else(|| panic!("no {field} in {status}")) << 10
+    }
+
+    /// Lets `VmHWM` begin again at what it has now.
+    pub(crate) fn forget_most_memory(&self) {
+        // The kernel's word for that (proc(5), clear_refs).
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("it is our own child");
+    }
+
     /// Asks whether it still answers.
     pub(crate) async fn goes_on(&mut self) -> bool {
         let alive = self.child.try_wait().expect("a child can be asked").is_none();

@@ -2,10 +2,12 @@
 //! chance.
 //!
 //! These tests see what a client sees: sockets, the command line, the folder on disk, and the log. Nothing here knows a
-//! crate of ours, so that a mistake in one of them cannot hide itself.
+//! crate of ours (but for a hash with published vectors, in `frames`), so that a mistake in one of them cannot hide
+//! itself.
 #![allow(dead_code, unused_imports, reason = "compiled into several test programs, each of which uses a part of it")]
 
 pub(crate) mod chance;
+pub(crate) mod frames;
 pub(crate) mod http;
 pub(crate) mod lectern;
 pub(crate) mod wopi_client;

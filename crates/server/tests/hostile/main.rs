@@ -6,15 +6,22 @@
 //! | [`names`] | names that are paths, reserved, endless |
 //! | [`headers`] | missing, doubled, non-ASCII, too long |
 //! | [`bodies`] | longer, shorter, slower, larger than announced or allowed |
+//! | [`frames`], [`lies`] | frames, messages and signatures of incremental transfer that lie, or stop |
+//! | [`archives`] | zip archives whose directories lie |
+//! | [`memory`] | a great deal of all that at once |
 //! | [`days`] | files vanish, the folder becomes read-only, the disk is full |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends by panicking")]
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod archives;
 mod bodies;
 mod days;
+mod frames;
 mod headers;
+mod lies;
+mod memory;
 mod names;
 
 use std::path::Path;
@@ -94,6 +101,7 @@ fn reason(answer: &Answer) -> Option<String> {
         "X-WOPI-InvalidFileNameError",
         "X-WOPI-InvalidContainerNameError",
         "X-WOPI-LockFailureReason",
+        "X-WOPI-FailureReason",
     ]
     .iter()
     .find_map(|name| answer.header(name))

@@ -2,9 +2,10 @@
 //!
 //! Each of them locks, reads, saves what it made from what it read, and unlocks; the others try to get in between, with
 //! and without right. Afterwards [`history::check`] looks for a moment with two holders, a lost update, and a refusal
-//! that named the wrong holder.
+//! that named the wrong holder. [`coauthors`] is the same for those who hold it together.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends by panicking")]
 
+mod coauthors;
 #[path = "../common/mod.rs"]
 mod common;
 mod history;

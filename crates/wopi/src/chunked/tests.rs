@@ -209,6 +209,23 @@ fn known_chunks_that_are_no_ids_are_passed_over() {
 }
 
 #[test]
+fn what_nobody_needs_of_a_large_message_is_not_held() {
+    let ids = (0..=CHUNKS_MAX).map(|n| id(n as u32).to_string());
+    let mut filter = filter("MainContent");
+    filter["AlreadyKnownChunks"] = std::iter::repeat_n("decoration".to_owned(), 1000).chain(ids).collect();
+    let read = get(&json!({ "ContentFilters": [filter] })).unwrap();
+    assert_eq!(read.filters[0].known.len(), CHUNKS_MAX);
+    assert_eq!(read.filters[0].known.last(), Some(&id(CHUNKS_MAX as u32 - 1)));
+    // A list that is too long is refused where it is, not at the end of a message that would have to be held for it.
+    let endless = format!(
+        "{{\"Signatures\":[{},no JSON",
+        vec!["{\"StreamId\":\"a\",\"ChunkingScheme\":\"Zip\",\"ChunkSignatures\":[]}"; 258].join(",")
+    );
+    let why = PutChunkedFile::parse(endless.as_bytes()).unwrap_err().to_string();
+    assert!(why.contains("at most 257"), "{why}");
+}
+
+#[test]
 fn the_chunks_that_a_filter_asks_for() {
     use ChunksToReturn::{All, LastZipChunk};
     let of = |scheme, ids: &[u32]| Signature {

@@ -1,6 +1,7 @@
-//! `kill -9` at random moments of a few hundred saves (issue "Serve a folder", *what it must show*, 5).
+//! `kill -9` at random moments of a few hundred saves (issue "Serve a folder", *what it must show*, 5; issue
+//! "Coauthoring", *what must exist*: "as atomic and durable as PutFile").
 //!
-//! Several clients save to several files under locks; the program is killed in the middle, started again (and sometimes
+//! Several clients save to several files under locks, whole or in chunks against the last state; the program is killed in the middle, started again (and sometimes
 //! killed again while it is starting), and asked what it still knows:
 //!
 //! | what a client was told | what must be true afterwards |
@@ -9,15 +10,23 @@
 //! | nothing yet, to a save | it is the content, whole, or the one before it is |
 //! | 200 to a lock | it is held, unless it was given back since |
 //! | nothing yet, to a lock operation | the lock is as before it or as after it |
+//! | 200 to a save in chunks | the alternate stream, if any, is that of the same state as the content |
+//! | nothing yet, to a save in chunks | both streams are as before it or as after it |
+//! | a sequence number | it is still that one if nothing was saved since, else a larger one |
+//! | 200 to a piece of an upload | the upload goes on behind it |
 //!
 //! Each file has one client, so there is one right answer but for the single call that the kill interrupted.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends by panicking")]
 
+mod chunks;
+#[path = "../common/mod.rs"]
 mod common;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use chunks::Delta;
+use common::frames::sequence_of;
 use common::{Answer, Chance, Client, Lectern, Settings, Token, sha256};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,6 +37,8 @@ const ROUNDS: usize = 12;
 const SAVES_PER_ROUND: u64 = 25;
 /// How many files, each with a client of its own.
 const FILES: usize = 6;
+/// Every so many files are held by a coauth lock, and saved only in chunks.
+const COAUTH_EVERY: usize = 3;
 /// Longest save.
 const SAVE_BYTES_MAX: u64 = 300_000;
 /// How long after the last answer that is waited for the kill comes, at most.
@@ -72,9 +83,14 @@ fn what_was_answered_200_outlives_kill_9() {
             story.is_still_true(&lectern).await;
         }
         let saves: usize = stories.iter().map(|story| story.accepted.len() - 1).sum();
-        println!("{rounds} kills, {starts_killed} more while starting, {saves} saves, {:?}", begun.elapsed());
+        let in_chunks: usize = stories.iter().map(|story| story.saved_in_chunks).sum();
+        println!(
+            "{rounds} kills, {starts_killed} more while starting, {saves} saves, {in_chunks} of them in chunks, {:?}",
+            begun.elapsed()
+        );
         assert!(rounds >= ROUNDS_MIN, "only {rounds} rounds in {TIME_MAX:?}");
         assert!(saves as u64 >= rounds as u64 * SAVES_PER_ROUND / 4, "{saves} saves are no load");
+        assert!(in_chunks > rounds, "{in_chunks} saves in chunks are no load");
     });
 }
 
@@ -119,6 +135,20 @@ struct Story {
     asked: Option<Asked>,
     /// Of how many kept versions the bytes were compared already.
     versions_checked: usize,
+    /// The coauth lock that this file is held by; such a one has no other locks.
+    coauth_lock: Option<String>,
+    /// The chunks of the current content, as the client knows them.
+    chunks: Vec<Vec<u8>>,
+    /// The SHA-256 of the alternate stream.
+    alternate: Option<[u8; 32]>,
+    /// The sequence number of the current state, once it is known, and the largest that was ever told.
+    sequence: Option<u64>,
+    sequence_max: u64,
+    /// The bytes of the last PutFile that was asked for.
+    sent: Option<Vec<u8>>,
+    /// A save in chunks of which some went ahead.
+    ahead: Option<Delta>,
+    saved_in_chunks: usize,
 }
 
 /// A save: enough to know its bytes again.
@@ -145,6 +175,11 @@ impl std::fmt::Debug for Save {
 #[derive(Clone, Debug)]
 enum Asked {
     PutFile(Save),
+    /// A save in chunks: the content, unless it stays, and what it is made of.
+    PutChunkedFile {
+        save: Option<Save>,
+        delta: Delta,
+    },
     /// A lock operation that leaves the file with this lock.
     Locking(Option<String>),
 }
@@ -163,6 +198,14 @@ impl Story {
             lock: None,
             asked: None,
             versions_checked: 0,
+            coauth_lock: (number.is_multiple_of(COAUTH_EVERY)).then(|| format!("coauth lock of file {number}")),
+            chunks: vec![first.into_bytes()],
+            alternate: None,
+            sequence: None,
+            sequence_max: 0,
+            sent: None,
+            ahead: None,
+            saved_in_chunks: 0,
         }
     }
 
@@ -170,11 +213,19 @@ impl Story {
     async fn go_on(mut self, address: std::net::SocketAddr, answered: watch::Sender<u64>) -> Self {
         let token = self.token.clone().expect("there is one since the start");
         let mut client = Client::open(address, &token).await.unwrap();
+        if let Some(lock) = &self.coauth_lock {
+            // A renewal, from the second round on.
+            let question = client.file().coauth_lock(lock);
+            let Ok(answer) = client.send(&question).await else { return self };
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
         // Ends at the latest when the test's time is over.
         loop {
             self.serial += 1;
             let fresh = format!("{} lock {}", self.name, self.serial);
             let answer = match (self.lock.clone(), self.chance.below(10)) {
+                _ if self.coauth_lock.is_some() || self.ahead.is_some() => self.put_chunked(&mut client).await,
+                (Some(_), 3..6) => self.put_chunked(&mut client).await,
                 (None, _) => {
                     self.asked = Some(Asked::Locking(Some(fresh.clone())));
                     client.lock(&fresh).await
@@ -194,6 +245,7 @@ impl Story {
                 (Some(held), _) => {
                     let body = self.body();
                     self.asked = Some(Asked::PutFile(Save::of(self.serial, &body)));
+                    self.sent = Some(body.clone());
                     client.put_file(&held, body).await
                 }
             };
@@ -202,11 +254,62 @@ impl Story {
         }
     }
 
+    /// Saves in chunks, against the last state. What goes ahead in an upload changes nothing yet.
+    async fn put_chunked(&mut self, client: &mut Client) -> std::io::Result<Answer> {
+        let gone = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        let sequence = match self.sequence {
+            Some(sequence) => sequence,
+            None => sequence_of(&client.send(&client.file().operation("GET_SEQUENCE_NUMBER")).await?),
+        };
+        self.sequence = Some(sequence);
+        self.sequence_max = self.sequence_max.max(sequence);
+        let line = format!("{}, save {}\n", self.name, self.serial);
+        let made = self.ahead.take().unwrap_or_else(|| Delta::make(&line, &self.chunks, &mut self.chance));
+        let delta = self.ahead.insert(made);
+        delta.send_ahead(client).await.ok_or_else(gone)?;
+        let delta = delta.clone();
+        let save = delta.main.as_ref().map(|chunks| Save::of(self.serial, &chunks.concat()));
+        self.asked = Some(Asked::PutChunkedFile { save, delta: delta.clone() });
+        let lock = match (&self.coauth_lock, &self.lock) {
+            (Some(id), _) => ("X-WOPI-CoauthLockId", id.as_str()),
+            (None, Some(id)) => ("X-WOPI-Lock", id.as_str()),
+            (None, None) => unreachable!("it is locked first"),
+        };
+        delta.put(client, sequence, lock).await
+    }
+
+    /// The content is now what was asked for.
+    fn is_saved(&mut self, save: Save, chunks: Vec<Vec<u8>>, alternate: Option<[u8; 32]>) {
+        self.accepted.push(save);
+        self.chunks = chunks;
+        self.alternate = alternate;
+        self.sequence = None;
+    }
+
+    /// A save in chunks was carried out.
+    fn is_saved_in_chunks(&mut self, save: Option<Save>, delta: Delta) {
+        let alternate = delta.alternate.as_deref().map(sha256).or(self.alternate);
+        self.saved_in_chunks += 1;
+        self.ahead = None;
+        match (save, delta.main) {
+            (Some(save), Some(chunks)) => self.is_saved(save, chunks, alternate),
+            _ => (self.alternate, self.sequence) = (alternate, None),
+        }
+    }
+
     fn was_answered(&mut self, answer: &Answer, answered: &watch::Sender<u64>) {
         assert_eq!(answer.status, 200, "{}: {:?} was answered {answer:?}", self.name, self.asked);
         match self.asked.take().expect("something was asked") {
             Asked::PutFile(save) => {
-                self.accepted.push(save);
+                let body = self.sent.take().expect("it was sent");
+                self.is_saved(save, vec![body], None);
+                answered.send_modify(|count| *count += 1);
+            }
+            Asked::PutChunkedFile { save, delta } => {
+                self.is_saved_in_chunks(save, delta);
+                let sequence = sequence_of(answer);
+                assert!(sequence > self.sequence_max, "{}: {sequence} after {}", self.name, self.sequence_max);
+                (self.sequence, self.sequence_max) = (Some(sequence), sequence);
                 answered.send_modify(|count| *count += 1);
             }
             Asked::Locking(lock) => self.lock = lock,
@@ -227,23 +330,59 @@ impl Story {
         let mut client = Client::open(lectern.address(), &token).await.unwrap();
         let asked = self.asked.take();
 
-        let held = Some(client.held().await).filter(|lock| !lock.is_empty());
-        match &asked {
-            Some(Asked::Locking(after)) if held == *after => {}
-            _ => assert_eq!(held, self.lock, "{}: the lock is neither as answered nor as asked: {asked:?}", self.name),
+        if let Some(lock) = &self.coauth_lock {
+            let renewal = client.file().operation("REFRESH_COAUTH_LOCK").header("X-WOPI-CoauthLockId", lock);
+            let answer = client.send(&renewal.header("X-WOPI-CoauthLockExpirationTimeout", "3600")).await.unwrap();
+            assert_eq!(answer.status, 200, "{}: the coauth lock is gone: {answer:?}", self.name);
+        } else {
+            let held = Some(client.held().await).filter(|lock| !lock.is_empty());
+            match &asked {
+                Some(Asked::Locking(after)) if held == *after => {}
+                _ => assert_eq!(
+                    held, self.lock,
+                    "{}: the lock is neither as answered nor as asked: {asked:?}",
+                    self.name
+                ),
+            }
+            self.lock = held;
         }
-        self.lock = held;
 
         let content = client.content().await;
         let current = Save::of(0, &content);
         let is_it = |save: &Save| save.sha256 == current.sha256;
-        match asked {
-            Some(Asked::PutFile(save)) if is_it(&save) => self.accepted.push(save),
+        let (sequence, stream, alternate) = chunks::streams(&mut client).await;
+        assert!(stream.concat() == content, "{}: GetChunkedFile shows other bytes than GetFile", self.name);
+        let (known, sent) = (self.sequence, self.sent.take());
+        let was_carried_out = match asked {
+            Some(Asked::PutFile(save)) if is_it(&save) => {
+                self.is_saved(save, vec![sent.expect("it was sent")], None);
+                true
+            }
+            Some(Asked::PutChunkedFile { save: Some(save), delta }) if is_it(&save) => {
+                self.is_saved_in_chunks(Some(save), delta);
+                true
+            }
+            Some(Asked::PutChunkedFile { save: None, delta })
+                if delta.alternate.as_deref().map(sha256) == alternate =>
+            {
+                self.is_saved_in_chunks(None, delta);
+                true
+            }
             asked => {
                 let last = self.accepted.last().expect("there is the first one");
                 assert!(is_it(last), "{}: {}", self.name, self.describe(&content, &asked));
+                false
             }
+        };
+        let last = self.accepted.last().expect("there is the first one");
+        assert!(is_it(last), "{}: {}", self.name, self.describe(&content, &None));
+        assert_eq!(alternate, self.alternate, "{}: the alternate stream is of another state", self.name);
+        if let (Some(known), false) = (known, was_carried_out) {
+            assert_eq!(sequence, known, "{}: the sequence number changed by itself", self.name);
         }
+        let enough = self.sequence_max + u64::from(was_carried_out);
+        assert!(sequence >= enough, "{}: the sequence number went from {enough} to {sequence}", self.name);
+        (self.sequence, self.sequence_max) = (Some(sequence), sequence);
         let on_disk = std::fs::read(lectern.folder().join(&self.name)).unwrap();
         assert!(on_disk == content, "{}: the folder shows other bytes than GetFile", self.name);
         let info = client.check_file_info().await.unwrap().json();
