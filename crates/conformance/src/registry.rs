@@ -22,6 +22,7 @@ pub mod listing;
 pub mod names;
 pub mod people;
 mod samples;
+pub mod sharing;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -119,6 +120,15 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             sessions_that_ran_out_are_forgotten,
             a_session_comes_with_its_user,
             a_visit_is_what_its_parts_are_now,
+        }
+        sharing::{
+            of_a_thing_with_somebody_there_is_one_grant,
+            groups_have_names_of_their_own,
+            people_are_in_groups,
+            links_are_found_by_their_secret_and_revoked,
+            what_is_shared_of_things_that_are_gone_is_forgotten,
+            a_visit_has_what_is_shared_now,
+            who_else_sees_everything_depends_on_roles,
         }
     }
 }

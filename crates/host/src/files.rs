@@ -13,6 +13,7 @@ use wopi::answer::{
 };
 use wopi::coauth::{LockTerms, LockTimeout, PresentedLock};
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType, Suggestion};
+use wopi::route::Permission;
 use wopi::{ContainerId, FileName, ItemVersion, LockId, WopiError};
 use wopi_service::{Body, FileBytes, PutFileDone, Refusal};
 
@@ -23,6 +24,7 @@ use crate::host::Host;
 use crate::links::PageMode;
 use crate::locks::{self, Holder, Terms};
 use crate::naming;
+use crate::people;
 use crate::ports::{ContentsError, FileCommit, RegistryError, TokenResource, TreeError};
 use crate::records::{
     Content, ContentId, FileRecord, LockState, ModifiedAt, Pending, RescuedSave, Revision, Timestamp,
@@ -68,15 +70,18 @@ impl Host {
             sha256: record.content.sha256.map(|sha256| STANDARD.encode(sha256)),
             user_friendly_name: Some(by.user.display_name.clone()),
             user_info: by.user.user_info.clone().filter(|info| !info.is_empty()),
-            is_anonymous_user: Some(false),
+            is_anonymous_user: Some(people::is_guest(&by.user.id)),
             is_edu_user: Some(false),
             license_check_for_edit_is_enabled: Some(self.settings.business_users),
             user_can_write: Some(may_edit),
             user_can_rename: Some(may_edit),
             // Collabora takes a missing one for true (protocol/clients.md 2.3).
-            user_can_not_write_relative: Some(!may_edit || !self.settings.relative_writes),
-            read_only: Some(!may_edit),
+            user_can_not_write_relative: Some(
+                !by.rights.allow(Permission::WriteRelative) || !self.settings.relative_writes,
+            ),
+            read_only: Some(!by.rights.allow(Permission::Write)),
             user_can_review: Some(may_edit),
+            user_can_only_comment: by.rights.may_only_comment().then_some(true),
             supported_share_url_types: Some(vec!["ReadOnly".to_owned(), "ReadWrite".to_owned()]),
             breadcrumb_doc_name: Some(record.name.stem().to_owned()),
             breadcrumb_folder_name: Some(container.name.as_str().to_owned()),
@@ -712,6 +717,10 @@ impl Host {
 
     /// PutUserInfo: kept for the user, whatever file it came with.
     pub(crate) async fn put_user_info(&self, by: &Caller, info: &str) -> Result<(), Refusal> {
+        if people::is_guest(&by.user.id) {
+            // What a client wants to find again with somebody who does not come again.
+            return Ok(());
+        }
         for _ in 0..crate::host::COMMIT_ATTEMPTS_MAX {
             let user = self.ports.registry.user(&by.user.id).await;
             let mut user = user.map_err(|e| errors::registry("reading the user", &e))?;
@@ -777,6 +786,7 @@ impl Host {
         container: Option<ContainerId>,
     ) -> Result<EnumerateAncestors, Refusal> {
         let mut found = Vec::new();
+        let mut records = Vec::new();
         let mut at = container;
         while let Some(id) = at {
             if found.len() > crate::host::CONTAINER_DEPTH_MAX {
@@ -788,8 +798,10 @@ impl Host {
                 name: record.name.as_str().to_owned(),
                 url: self.container_url(by, &record.id),
             });
-            at = record.parent;
+            at = record.parent.clone();
+            records.push(Arc::new(record));
         }
+        found.truncate(self.seen_of(by, &records).await?);
         found.reverse();
         Ok(EnumerateAncestors { ancestors_with_root_first: found })
     }

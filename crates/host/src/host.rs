@@ -143,6 +143,8 @@ pub struct Host {
     /// Files that had a note when notes were last looked through.
     pub(crate) standing: Mutex<Vec<FileRecord>>,
     pub(crate) scans: crate::index::Scans,
+    /// Held by whoever changes a user at a desk.
+    pub(crate) administering: tokio::sync::Mutex<()>,
 }
 
 fn lane_of(id: &FileId) -> usize {
@@ -171,6 +173,7 @@ impl Host {
             unshown: Mutex::default(),
             standing: Mutex::default(),
             scans: crate::index::Scans::default(),
+            administering: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -346,6 +349,7 @@ impl Host {
             created_at: now,
             expires_at: now.plus(lifetime),
             revoked_at: None,
+            guest: None,
         };
         let created = self.ports.registry.create_session(&session).await;
         created.map_err(|e| errors::registry("opening a session", &e))?;

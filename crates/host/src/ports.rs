@@ -15,11 +15,14 @@ use crate::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
     SessionId, Sha256, Timestamp, User, VersionEntry,
 };
+use crate::sharing::Item;
 use crate::{Body, BoxError};
 
 mod listing;
+mod sharing;
 
 pub use listing::{Listings, Mark, Named, Slice, Sort};
+pub use sharing::{Shares, Sharing};
 
 /// The time. Tests bring their own.
 pub trait Clock: Debug + Send + Sync + 'static {
@@ -302,10 +305,13 @@ pub struct FileCommit {
 pub struct Visit {
     /// The session of its token, revoked and expired ones too.
     pub session: Arc<Session>,
-    /// Whose session that is; `None` if the registry has no such user.
+    /// Whose session that is; `None` if the registry has no such user, or if it is a guest's.
     pub user: Option<Arc<User>>,
     /// The file it wants, deleted ones too; `None` if it wants none, or there is no such file.
     pub file: Option<Located>,
+    /// What is shared that matters here. Left empty for a user who may change everything anyway
+    /// ([`crate::records::Role::edits_everything`]): these are most, and nothing is read in vain.
+    pub shares: Shares,
 }
 
 /// A file and where it lies.
@@ -318,6 +324,12 @@ pub struct Located {
 }
 
 impl Located {
+    /// The file and the containers it is in, as things that can be shared.
+    pub fn items(&self) -> Vec<Item> {
+        let containers = self.containers.iter().map(|container| Item::Container(container.id.clone()));
+        std::iter::once(Item::File(self.record.id.clone())).chain(containers).collect()
+    }
+
     /// The path of the file; `None` if a container above it is gone.
     pub fn path(&self) -> Option<TreePath> {
         let (root, below) = self.containers.split_last()?;
@@ -346,7 +358,7 @@ impl Located {
 /// * A name is taken once in a container, by a file or by a container, however many ask at once
 ///   ([`RegistryError::NameTaken`]). Names are compared byte for byte. Deleted files have no name.
 #[async_trait]
-pub trait Registry: Listings + Display + Debug + Send + Sync + 'static {
+pub trait Registry: Listings + Sharing + Display + Debug + Send + Sync + 'static {
     // files
 
     /// The file with this id, deleted ones too.
@@ -476,7 +488,22 @@ pub trait Registry: Listings + Display + Debug + Send + Sync + 'static {
                 Err(error) => return Err(error),
             },
         };
-        Ok(Visit { session: Arc::new(session), user: user.map(Arc::new), file })
+        let mut shares = Shares::default();
+        match (&session.guest, &user) {
+            (Some(guest), _) => match self.link(&guest.link).await {
+                Ok(link) => shares.link = Some(link),
+                Err(RegistryError::NotFound) => {}
+                Err(error) => return Err(error),
+            },
+            (None, Some(user)) if !user.role.edits_everything() => {
+                shares.groups = self.groups_of(&user.id).await?;
+                if let Some(located) = &file {
+                    shares.grants = self.grants_on(&located.items()).await?;
+                }
+            }
+            (None, _) => {}
+        }
+        Ok(Visit { session: Arc::new(session), user: user.map(Arc::new), file, shares })
     }
     /// Sessions of a user, latest first.
     async fn sessions(&self, user: &UserId) -> Result<Vec<Session>, RegistryError>;

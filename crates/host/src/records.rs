@@ -6,6 +6,8 @@ use std::time::Duration;
 use wopi::coauth::{CoauthLockId, CoauthLockMetadata, CoauthLockType};
 use wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, UserId};
 
+use crate::sharing::Guest;
+
 /// A moment, in milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Timestamp(pub i64);
@@ -279,7 +281,7 @@ pub struct ContainerRecord {
     pub seen: Option<Fingerprint>,
 }
 
-/// What a person may do everywhere, until roles per file come.
+/// What a person may do everywhere. What is shared with them comes on top of it ([`crate::access`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// Everything, and the administration.
@@ -288,21 +290,35 @@ pub enum Role {
     Editor,
     /// Read every file.
     Viewer,
+    /// Nothing but what is shared with them.
+    Member,
 }
 
 impl Role {
+    /// All of them, strongest first.
+    pub const ALL: [Self; 4] = [Self::Administrator, Self::Editor, Self::Viewer, Self::Member];
+
     /// The word for it in settings and SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Administrator => "administrator",
             Self::Editor => "editor",
             Self::Viewer => "viewer",
+            Self::Member => "member",
         }
     }
 
     /// The role that the word names.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Administrator, Self::Editor, Self::Viewer].into_iter().find(|role| role.as_str() == text)
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+
+    /// Whether it lets them change every file, so that no grant could let a token of theirs do any more.
+    pub fn edits_everything(self) -> bool {
+        match self {
+            Self::Administrator | Self::Editor => true,
+            Self::Viewer | Self::Member => false,
+        }
     }
 }
 
@@ -348,6 +364,8 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Who it is, if not somebody with an account: then `user` is an id that no user has ([`crate::people::is_guest`]).
+    pub guest: Option<Guest>,
 }
 
 /// A save that was refused, and whose bytes were kept all the same.

@@ -39,6 +39,8 @@ pub struct SweepSummary {
     pub contents: usize,
     /// Sessions forgotten.
     pub sessions: u64,
+    /// Grants and links forgotten.
+    pub shares: u64,
 }
 
 /// The versions of one file, latest first, that may go. `current` is the time of the content that replaced the latest.
@@ -127,6 +129,9 @@ impl Host {
         }
         let pruned = registry.prune_sessions(before(now, SESSIONS_KEPT)).await;
         summary.sessions = pruned.map_err(|e| errors::registry("forgetting sessions", &e))?;
+        // What people share of a thing is kept as long as the thing might come back from the bin.
+        let pruned = registry.prune_shares(before(now, self.settings.deleted_kept)).await;
+        summary.shares = pruned.map_err(|e| errors::registry("forgetting what was shared", &e))?;
         summary.contents = self.remove_orphans(now).await?;
         Ok(summary)
     }

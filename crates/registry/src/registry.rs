@@ -1,6 +1,7 @@
 //! [`SqliteRegistry`]: opening, checking, closing, and the port.
 
 mod listing;
+mod sharing;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,11 @@ use lectern_host::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
     SessionId, Timestamp, User, VersionEntry,
 };
+use lectern_host::sharing::{GroupId, Item, LinkId};
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 use rusqlite::Connection;
 
-use crate::cache::{Cache, Change, Checked, Found, Kept};
+use crate::cache::{Cache, Change, Checked, Found, GroupsOf, Kept};
 use crate::db::{OpenError, open_reader, open_writer, prepared};
 use crate::error::Error;
 use crate::files::Scope;
@@ -208,6 +210,13 @@ loads! {
     ContainerId: containers::by_id,
     UserId: people::user,
     SessionId: people::session,
+    Item: crate::sharing::grants_on,
+    LinkId: crate::sharing::link,
+    GroupsOf: groups_of,
+}
+
+fn groups_of(connection: &Connection, of: &GroupsOf) -> std::result::Result<Vec<GroupId>, Error> {
+    crate::sharing::groups_of(connection, &of.0)
 }
 
 /// The revision that a commit of `seen` is stored with.
@@ -491,10 +500,13 @@ impl Registry for SqliteRegistry {
             return Ok(visit);
         }
         let session = self.recall(session, known).await?;
-        let user = match self.recall(&session.user, known).await {
-            Ok(user) => Some(user),
-            Err(RegistryError::NotFound) => None,
-            Err(error) => return Err(error),
+        let user = match &session.guest {
+            Some(_) => None,
+            None => match self.recall(&session.user, known).await {
+                Ok(user) => Some(user),
+                Err(RegistryError::NotFound) => None,
+                Err(error) => return Err(error),
+            },
         };
         let file = match file {
             None => None,
@@ -504,7 +516,8 @@ impl Registry for SqliteRegistry {
                 Err(error) => return Err(error),
             },
         };
-        Ok(Visit { session, user, file })
+        let shares = self.shares(&session, user.as_deref(), file.as_ref(), known).await?;
+        Ok(Visit { session, user, file, shares })
     }
 
     async fn sessions(&self, user: &UserId) -> Result<Vec<Session>> {

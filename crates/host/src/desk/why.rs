@@ -47,6 +47,13 @@ pub enum Why {
     NotEmpty,
     /// Containers cannot lie any deeper.
     TooDeep,
+    /// There are as many as there may be.
+    TooMany {
+        /// How many that is.
+        limit: usize,
+    },
+    /// Nobody would be left who administers.
+    LastAdministrator,
     /// That cannot be done with the root.
     Root,
     /// No client is known that does this with such a file.

@@ -1,7 +1,7 @@
 //! The registry in a few maps behind one mutex: the plainest thing that keeps every promise of [`Registry`] but
 //! outliving the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,8 @@ use crate::records::{
     Session, SessionId, Timestamp, User, VersionEntry,
 };
 
+use crate::sharing::{Grant, Group, GroupId, Item, Link, LinkId, Principal};
+
 /// A registry that lives as long as the process.
 pub struct MemoryRegistry {
     state: Mutex<State>,
@@ -27,7 +29,11 @@ pub(super) struct State {
     rescued: BTreeMap<[u8; 16], RescuedSave>,
     pub(super) containers: BTreeMap<ContainerId, ContainerRecord>,
     pub(super) names: BTreeMap<(ContainerId, FileName), Named>,
-    users: BTreeMap<UserId, User>,
+    pub(super) users: BTreeMap<UserId, User>,
+    pub(super) grants: BTreeMap<(Item, Principal), Grant>,
+    pub(super) groups: BTreeMap<GroupId, Group>,
+    pub(super) members: BTreeSet<(GroupId, UserId)>,
+    pub(super) links: BTreeMap<LinkId, Link>,
     sessions: BTreeMap<SessionId, Session>,
     discovery: BTreeMap<String, DiscoveryCache>,
     activities: Vec<Activity>,
@@ -73,12 +79,12 @@ impl fmt::Debug for MemoryRegistry {
     }
 }
 
-fn found<T: Clone>(record: Option<&T>) -> Result<T, RegistryError> {
+pub(super) fn found<T: Clone>(record: Option<&T>) -> Result<T, RegistryError> {
     record.cloned().ok_or(RegistryError::NotFound)
 }
 
 /// The revision after `seen`, if `stored` is still that.
-fn following(stored: Option<Revision>, seen: Revision) -> Result<Revision, RegistryError> {
+pub(super) fn following(stored: Option<Revision>, seen: Revision) -> Result<Revision, RegistryError> {
     match stored {
         None => Err(RegistryError::NotFound),
         Some(stored) if stored != seen => Err(RegistryError::Conflict),
