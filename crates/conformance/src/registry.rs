@@ -20,9 +20,11 @@ pub mod files;
 pub mod history;
 pub mod listing;
 pub mod names;
+pub mod parts;
 pub mod people;
 mod samples;
 pub mod sharing;
+pub mod uploads;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -86,6 +88,20 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             rescued_saves_are_forgotten,
             a_content_is_referenced_by_files_pending_notes_versions_and_rescued_saves,
             a_discovery_document_is_replaced,
+        }
+        parts::{
+            every_field_of_the_parts_comes_back,
+            parts_are_replaced_as_a_whole,
+            a_commit_that_is_refused_leaves_the_parts,
+            a_content_is_referenced_by_streams,
+            parts_are_pruned_by_age_and_by_version,
+        }
+        uploads::{
+            every_field_of_an_upload_comes_back,
+            a_piece_is_added_only_behind_what_came,
+            of_two_pieces_at_one_place_one_is_added,
+            a_content_is_referenced_by_uploads_until_they_are_removed,
+            uploads_are_counted_and_pruned_by_age,
         }
         containers::{
             there_is_one_root_from_the_start,

@@ -431,10 +431,12 @@ impl Host {
 
     /// GetNewAccessToken.
     pub(crate) async fn new_access_token(&self, by: &Caller, wopi_src: &str) -> Result<GetNewAccessToken, Refusal> {
+        let mut end_points = None;
         let resource = match self.links.place(wopi_src) {
             Some(Place::File(id)) => {
-                self.file(&id).await?;
+                let file = self.file(&id).await?;
                 self.must_see(by, &Item::File(id.clone())).await?;
+                end_points = self.end_points(by.claims.client.as_deref(), &file).filter(|_| by.rights.may_edit());
                 TokenResource::File(id)
             }
             Some(Place::Container(id)) => {
@@ -452,7 +454,7 @@ impl Host {
                 access_token: self.ports.tokens.seal(&claims, &resource),
                 access_token_expiry: u64::try_from(expires_at.0).unwrap_or(0),
             },
-            end_points: None,
+            end_points,
         })
     }
 }

@@ -14,7 +14,7 @@ use wopi::answer::{
 use wopi::coauth::{LockTerms, LockTimeout, PresentedLock};
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType, Suggestion};
 use wopi::route::Permission;
-use wopi::{ContainerId, FileName, ItemVersion, LockId, WopiError};
+use wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, WopiError};
 use wopi_service::{Body, FileBytes, PutFileDone, Refusal};
 
 use crate::caller::Caller;
@@ -87,6 +87,7 @@ impl Host {
             breadcrumb_folder_name: Some(container.name.as_str().to_owned()),
             post_message_origin: Some(links.origin().to_owned()),
             file_url,
+            plus: self.plus_properties(by, &record),
             ..CheckFileInfo::default()
         })
     }
@@ -258,15 +259,7 @@ impl Host {
         facts: &SaveFacts,
         permitted: impl Fn(&FileRecord, Timestamp) -> Result<(), Refusal> + Send + Sync,
     ) -> Result<FileRecord, Refusal> {
-        // Read anew: while a large body came in, others may have locked, saved or renamed the file.
-        let first = self.file(&first.id).await?;
-        let there = if self.ports.tree.is_some() { Shown::There } else { Shown::Nowhere };
-        // If another program took the file away meanwhile, the save puts it back; anything else it did is a version.
-        let (first, shown) = match self.current(&first).await {
-            Ok(record) => (record, there),
-            Err(Refusal { error: WopiError::NotFound, .. }) => (self.file(&first.id).await?, Shown::Gone),
-            Err(refusal) => return Err(refusal),
-        };
+        let (first, shown) = self.to_be_saved(&first.id).await?;
         let user = &by.user.id;
         let (record, ()) = self
             .update_shown(&first.id, Some(&first), |record, now| {
@@ -274,6 +267,25 @@ impl Host {
                 Ok(((), saving::save(record, staged, facts, user, shown, now)))
             })
             .await?;
+        Ok(self.show_saved(record, staged).await)
+    }
+
+    /// A file as it is when the bytes of a save have come, and what the folder shows of it.
+    ///
+    /// Read anew: while a large body came in, others may have locked, saved or renamed the file. If another program took
+    /// the file away meanwhile, the save puts it back; anything else it did is a version.
+    pub(crate) async fn to_be_saved(&self, id: &FileId) -> Result<(FileRecord, Shown), Refusal> {
+        let first = self.file(id).await?;
+        let there = if self.ports.tree.is_some() { Shown::There } else { Shown::Nowhere };
+        match self.current(&first).await {
+            Ok(record) => Ok((record, there)),
+            Err(Refusal { error: WopiError::NotFound, .. }) => Ok((self.file(id).await?, Shown::Gone)),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// After the commit of a save: makes the folder show it, or drops bytes that turned out to be the same as before.
+    pub(crate) async fn show_saved(&self, record: FileRecord, staged: &Staged) -> FileRecord {
         if record.content.id != staged.id {
             // The same bytes as before: the staged ones are not needed.
             self.discard(&staged.id).await;
@@ -281,10 +293,10 @@ impl Host {
             // The save is durable and every reader gets it from the stage; it is shown as soon as the folder lets us.
             tracing::error!(file.id = %record.id, "showing a save in the folder: {}", errors::chain(&error));
             self.show_later(&record);
-            return Ok(record);
+            return record;
         }
         self.settle_later(&record);
-        Ok(record)
+        record
     }
 
     /// Removes bytes that nothing points to. If that fails, the sweeper does it.

@@ -9,6 +9,7 @@ use wopi::answer::{
     EnumerateChildren, GetEcosystem, GetFileWopiSrc, GetNewAccessToken, GetRootContainer, PutRelativeFile,
     RenameContainer, RenameFile, ShareUrl,
 };
+use wopi::chunked::UploadSession;
 use wopi::coauth::{
     CoauthLockId, CoauthLockMetadata, CoauthLockType, CoauthTableVersion, LockTerms, LockTimeout, PresentedLock,
 };
@@ -17,7 +18,9 @@ use wopi::proof::ProofRule;
 use wopi::route::{Kind, KindSet, Permission, Target};
 use wopi::{AccessToken, ContainerId, FileId, ItemVersion, LockId, WopiError};
 use wopi_service::host::Answer;
-use wopi_service::{Body, CoauthAnswer, FileBytes, PutFileDone, Refusal, RefusalReport, WopiHost};
+use wopi_service::{
+    Body, CoauthAnswer, FileBytes, FramedBytes, PutChunkedFileDone, PutFileDone, Refusal, RefusalReport, WopiHost,
+};
 
 use crate::access::Right;
 use crate::caller::{Admission, Caller};
@@ -44,6 +47,21 @@ const FILES: &[Kind] = &[
     Kind::Bootstrap,
     Kind::GetNewAccessToken,
     Kind::BootstrapGetFileWopiSrc,
+];
+
+/// Operations of coauthoring and of incremental transfer (CSPP Plus). CheckFileInfo tells of them where client and
+/// user can use them ([`crate::plus`]).
+const PLUS: &[Kind] = &[
+    Kind::GetCoauthLock,
+    Kind::RefreshCoauthLock,
+    Kind::UnlockCoauthLock,
+    Kind::GetCoauthTable,
+    Kind::GetSequenceNumber,
+    Kind::GetChunkedFile,
+    Kind::PutChunkedFile,
+    Kind::GetChunks,
+    Kind::CreateUploadSession,
+    Kind::UpdateUploadSession,
 ];
 
 /// Operations that come with containers.
@@ -76,6 +94,9 @@ impl Front {
     /// The front of a host.
     pub fn new(host: Arc<Host>) -> Self {
         let mut supported = KindSet::EMPTY.with_all(FILES);
+        if host.settings.coauth.enabled {
+            supported = supported.with_all(PLUS);
+        }
         if host.settings.containers {
             supported = supported.with_all(CONTAINERS);
         }
@@ -395,6 +416,48 @@ impl WopiHost for Front {
         known: Option<CoauthTableVersion>,
     ) -> Answer<CoauthAnswer> {
         self.host.coauth_table(by, known.as_ref())
+    }
+
+    // ── incremental file transfer ──
+
+    async fn get_chunked_file(&self, by: &Caller, _: &FileId, body: Body) -> Answer<FramedBytes> {
+        self.host.get_chunked_file(by, body).await
+    }
+
+    async fn put_chunked_file(
+        &self,
+        by: &Caller,
+        _: &FileId,
+        sequence: u64,
+        lock: PresentedLock,
+        editors: Vec<String>,
+        body: Body,
+    ) -> Answer<PutChunkedFileDone> {
+        self.host.put_chunked_file(by, sequence, &lock, editors, body).await
+    }
+
+    async fn get_sequence_number(&self, by: &Caller, _: &FileId) -> Answer<u64> {
+        self.host.sequence_number(by).await
+    }
+
+    async fn get_chunks(&self, by: &Caller, _: &FileId, body: Body) -> Answer<FramedBytes> {
+        self.host.get_chunks(by, body).await
+    }
+
+    async fn create_upload_session(&self, by: &Caller, _: &FileId) -> Answer<UploadSession> {
+        self.host.create_upload_session(by).await
+    }
+
+    async fn update_upload_session(
+        &self,
+        by: &Caller,
+        _: &FileId,
+        token: String,
+        offset: u64,
+        length: u64,
+        body: Body,
+    ) -> Answer<u64> {
+        self.host.update_upload_session(by, &token, offset, length, body).await
     }
 
     // ── containers ──

@@ -19,6 +19,7 @@
 
 pub mod access;
 pub mod caller;
+mod chunks;
 pub mod clients;
 pub mod coauth;
 mod coauthoring;
@@ -35,6 +36,7 @@ pub mod locks;
 pub mod memory;
 pub mod naming;
 pub mod order;
+pub mod parts;
 pub mod people;
 pub mod plus;
 pub mod ports;

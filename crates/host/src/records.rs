@@ -391,6 +391,45 @@ pub struct RescuedSave {
     pub at: Timestamp,
 }
 
+/// Chunks that come in several requests (CreateUploadSession) and are not part of the file yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Upload {
+    /// The token that names it: 128 random bits, minted by [`crate::ids::new_id`].
+    pub id: String,
+    /// For which file.
+    pub file: FileId,
+    /// Whose it is.
+    pub user: UserId,
+    /// When it was created or bytes came last.
+    pub updated_at: Timestamp,
+    /// What came, in order.
+    pub pieces: Vec<UploadPiece>,
+}
+
+impl Upload {
+    /// How long an upload lives after its last update (*CSPP Plus*, "Create upload session").
+    pub const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+    /// How many bytes came.
+    pub fn received(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.size).sum()
+    }
+
+    /// Whether it still lives.
+    pub fn lives(&self, now: Timestamp) -> bool {
+        now < self.updated_at.plus(Self::LIFETIME)
+    }
+}
+
+/// The bytes of one UpdateUploadSession.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UploadPiece {
+    /// Which.
+    pub content: ContentId,
+    /// How many; not 0.
+    pub size: u64,
+}
+
 /// What is remembered of a client between two starts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DiscoveryCache {

@@ -107,6 +107,14 @@ impl<'r> Fields<'r> {
         }
     }
 
+    pub(crate) fn maybe_blob(&mut self) -> Result<Option<&'r [u8]>> {
+        match self.value()? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Blob(bytes) => Ok(Some(bytes)),
+            value => Err(self.invalid(value.data_type())),
+        }
+    }
+
     pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
         self.maybe_bytes()?.ok_or_else(|| self.invalid(Type::Null))
     }

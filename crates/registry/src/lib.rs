@@ -16,7 +16,7 @@
 //! | `readers` | the connections that read |
 //! | `cache` | records in memory, and the question whether they are the latest |
 //! | `db`, `migrations` | how a database is opened, and its schema (`migrations/sqlite`) |
-//! | `files`, `names`, `listing`, `history`, `containers`, `people`, `sharing` | the statements, a `const` each, above what runs them |
+//! | `files`, `names`, `listing`, `parts`, `uploads`, `history`, `containers`, `people`, `sharing` | the statements, a `const` each, above what runs them |
 //! | `fields`, `coauth`, `error` | columns to values; what can go wrong |
 
 mod cache;
@@ -30,10 +30,12 @@ mod history;
 mod listing;
 mod migrations;
 mod names;
+mod parts;
 mod people;
 mod readers;
 mod registry;
 mod sharing;
+mod uploads;
 mod writer;
 
 #[cfg(test)]

@@ -115,10 +115,10 @@ impl std::error::Error for Denied {}
 impl From<Refusal> for Denied {
     fn from(Refusal { error, because }: Refusal) -> Self {
         let why = match error {
-            WopiError::NotFound => Why::NotFound,
+            WopiError::NotFound | WopiError::Gone { .. } => Why::NotFound,
             WopiError::Unauthorized { .. } | WopiError::ProofRejected => Why::SignedOut,
             WopiError::NotSupported => Why::NotAllowed,
-            WopiError::InvalidRequest { .. } => Why::BrokenOff,
+            WopiError::InvalidRequest { .. } | WopiError::InvalidBody { .. } => Why::BrokenOff,
             WopiError::IllegalName { .. } => Why::Name(NameFault::Refused),
             WopiError::LockMismatch { .. } | WopiError::HeldOtherwise { .. } | WopiError::CoauthLockRefused { .. } => {
                 Why::Held

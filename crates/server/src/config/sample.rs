@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::section::{Section, Value};
-use super::{Bootstrapper, Client, Contents, History, Limits, Log, Rescued, Server, SettingsUser, Wopi};
+use super::{Bootstrapper, Client, Coauthoring, Contents, History, Limits, Log, Rescued, Server, SettingsUser, Wopi};
 
 fn sections() -> Vec<Section> {
     vec![
@@ -12,6 +12,7 @@ fn sections() -> Vec<Section> {
         Client::manual(),
         SettingsUser::manual(),
         Wopi::manual(),
+        Coauthoring::manual(),
         Bootstrapper::manual(),
         Limits::manual(),
         History::manual(),

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use lectern_host::parts::FileParts;
 use lectern_host::ports::{FileCommit, Listings, Named, Page, Registry, RegistryError, Sharing, Slice};
 use lectern_host::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
-    SessionId, Timestamp, User, VersionEntry,
+    SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 use lectern_host::sharing::{Grant, Group, GroupId, Item, Link, LinkId, Principal, SecretHash};
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
@@ -185,6 +186,41 @@ impl Registry for Troubled {
         let stored = self.inner.commit_file(commit).await?;
         self.maybe(Trouble::AnsweringCommit)?;
         Ok(stored)
+    }
+    async fn parts(&self, file: &FileId) -> Result<FileParts, RegistryError> {
+        self.inner.parts(file).await
+    }
+    async fn commit_parts(&self, commit: &FileCommit, parts: &FileParts) -> Result<FileRecord, RegistryError> {
+        let stored = self.inner.commit_parts(commit, parts).await?;
+        self.maybe(Trouble::AnsweringCommit)?;
+        Ok(stored)
+    }
+    async fn prune_parts(&self, before: Timestamp) -> Result<u64, RegistryError> {
+        self.inner.prune_parts(before).await
+    }
+    async fn create_upload(&self, upload: &Upload) -> Result<(), RegistryError> {
+        self.inner.create_upload(upload).await
+    }
+    async fn upload(&self, id: &str) -> Result<Upload, RegistryError> {
+        self.inner.upload(id).await
+    }
+    async fn upload_count(&self, user: &UserId, since: Timestamp) -> Result<u64, RegistryError> {
+        self.inner.upload_count(user, since).await
+    }
+    async fn extend_upload(
+        &self,
+        id: &str,
+        received: u64,
+        piece: Option<UploadPiece>,
+        at: Timestamp,
+    ) -> Result<(), RegistryError> {
+        self.inner.extend_upload(id, received, piece, at).await
+    }
+    async fn remove_upload(&self, id: &str) -> Result<(), RegistryError> {
+        self.inner.remove_upload(id).await
+    }
+    async fn prune_uploads(&self, before: Timestamp) -> Result<Vec<ContentId>, RegistryError> {
+        self.inner.prune_uploads(before).await
     }
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<(), RegistryError> {
         self.maybe(Trouble::RemovingFile)?;
