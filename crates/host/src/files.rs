@@ -87,7 +87,7 @@ impl Host {
             breadcrumb_folder_name: Some(container.name.as_str().to_owned()),
             post_message_origin: Some(links.origin().to_owned()),
             file_url,
-            plus: self.plus_properties(by, &record),
+            plus: self.plus_properties(by, &record).await?,
             ..CheckFileInfo::default()
         })
     }
