@@ -238,3 +238,6 @@ impl Desk<'_> {
         Ok(AtContainer { above, rights, record, right })
     }
 }
+
+#[cfg(test)]
+mod tests;
