@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "wopi",
         ],
     ),
+    ("lectern-fuzz-targets", &["lectern-accounts", "lectern-host", "wopi"]),
     ("lectern-bench", &["wopi", "xtask"]),
     ("xtask", &[]),
 ];

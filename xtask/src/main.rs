@@ -5,12 +5,14 @@
 //! |---|---|
 //! | `test` | format, clippy, documentation, every test; see [`checks`] |
 //! | `official` | Microsoft's official cases against the program; see [`official`] |
+//! | `fuzz` | libFuzzer on the parsers of outside bytes; see [`fuzz`] |
 //! | `bench` | the ratios of the design's budgets, beside their baselines: the package `lectern-bench` |
 //!
 //! | module | what |
 //! |---|---|
 //! | [`checks`] | the steps of `test` |
 //! | `arrows` | which crate may know which: read from `cargo metadata` |
+//! | [`fuzz`] | building and running the fuzz targets |
 //! | [`official`], [`verdict`] | running the cases; what their reports amount to |
 //!
 //! What these share with the benchmarks is in the library beside this program.
@@ -18,6 +20,7 @@
 #[cfg(test)]
 mod arrows;
 mod checks;
+mod fuzz;
 mod official;
 mod verdict;
 
@@ -34,6 +37,8 @@ cargo xtask COMMAND
                          (--example) against the example host of wopi-service. Their runner is looked for in
                          LECTERN_VALIDATOR and in ../shared/validator; when it is not there the cases are not
                          run, which --require makes an error
+  fuzz [TARGET...] [--seconds N]
+                         libFuzzer on the parsers of outside bytes, N seconds each (60); docs/fuzzing.md
   bench [ARGUMENTS]      the ratios of the design's budgets; `cargo xtask bench --help` lists the arguments
 ";
 
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((&"test", [])) => checks::run(),
         Some((&"official", options)) => official::Options::parse(options).and_then(|options| official::run(&options)),
+        Some((&"fuzz", options)) => fuzz::Options::parse(options).and_then(|options| fuzz::run(&options)),
         Some((&"bench", rest)) => bench(rest),
         Some((&"help" | &"--help" | &"-h", _)) => {
             print!("{HELP}");

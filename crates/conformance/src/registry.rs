@@ -16,6 +16,7 @@
 #![allow(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
 pub mod bin;
+pub mod composed;
 pub mod containers;
 pub mod files;
 pub mod history;
@@ -103,6 +104,11 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             of_two_pieces_at_one_place_one_is_added,
             a_content_is_referenced_by_uploads_until_they_are_removed,
             uploads_are_counted_and_pruned_by_age,
+        }
+        composed::{
+            the_pieces_of_a_content_come_back_in_their_order,
+            a_piece_points_to_its_content,
+            composed_contents_are_listed_page_by_page,
         }
         containers::{
             there_is_one_root_from_the_start,

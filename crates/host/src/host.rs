@@ -10,6 +10,7 @@ use wopi::{ContainerId, FileId, WopiError};
 use wopi_service::{Refusal, RefusalReport};
 
 use crate::clients::Clients;
+use crate::composed::Composed;
 use crate::errors;
 use crate::links::Links;
 use crate::parts::FileParts;
@@ -148,6 +149,7 @@ pub struct Host {
     pub(crate) seen_by_others: Mutex<std::collections::HashMap<UserId, Timestamp>>,
     /// Held by whoever changes a user at a desk.
     pub(crate) administering: tokio::sync::Mutex<()>,
+    pub(crate) signatures: Arc<crate::chunks::Signatures>,
 }
 
 /// What a decision about a file comes to, beside the record.
@@ -173,6 +175,11 @@ impl fmt::Debug for Host {
 impl Host {
     /// A host with these settings over these ports.
     pub fn new(ports: Ports, settings: HostSettings) -> Self {
+        let ports = match ports.tree {
+            Some(_) => ports,
+            // Contents that need not be files may be made of pieces of others.
+            None => Ports { contents: Arc::new(Composed::new(ports.contents, Arc::clone(&ports.registry))), ..ports },
+        };
         Self {
             links: Links::new(&settings.public_url),
             ports,
@@ -188,6 +195,7 @@ impl Host {
             scans: crate::index::Scans::default(),
             seen_by_others: Mutex::default(),
             administering: tokio::sync::Mutex::new(()),
+            signatures: Arc::default(),
         }
     }
 

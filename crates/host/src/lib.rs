@@ -15,6 +15,7 @@
 //! | [`desk`] | the host as pages want it: what people do |
 //! | [`clients`] | who may call us, and with which keys |
 //! | [`ports`], [`records`], [`sharing`] | what the rules need from outside; what is remembered |
+//! | [`parts`], [`composed`] | what lies beside a file; contents that are made of pieces of others |
 //! | [`memory`] | reference implementations of the ports |
 
 pub mod access;
@@ -23,6 +24,7 @@ mod chunks;
 pub mod clients;
 pub mod coauth;
 mod coauthoring;
+pub mod composed;
 mod containers;
 pub mod desk;
 pub mod errors;

@@ -103,6 +103,9 @@ pub fn properties(facts: &PlusFacts<'_>) -> Option<CsppPlus> {
     })
 }
 
+/// The actions that a client has for files that can be edited together.
+pub const ACTIONS: [&str; 2] = [REAL_TIME_CHANNEL, COLLABORATION_SERVICE];
+
 /// The action whose URL is `RealTimeChannelEndpointUrl`.
 pub(crate) const REAL_TIME_CHANNEL: &str = "rtc";
 

@@ -13,8 +13,8 @@ use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 use crate::parts::FileParts;
 use crate::records::{
-    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
-    SessionId, Sha256, Timestamp, Upload, UploadPiece, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision,
+    Session, SessionId, Sha256, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 use crate::sharing::Item;
 use crate::{Body, BoxError};
@@ -441,6 +441,17 @@ pub trait Registry: Bin + Listings + Sharing + Display + Debug + Send + Sync + '
     /// Forgets uploads that were updated last before `before`. Returns the contents of their pieces.
     async fn prune_uploads(&self, before: Timestamp) -> Result<Vec<ContentId>, RegistryError>;
 
+    // contents that are made of pieces of others
+
+    /// Adds a content that is made of these pieces, in their order. What is pointed to by a piece is pointed to.
+    async fn add_composed(&self, id: &ContentId, pieces: &[ContentPiece]) -> Result<(), RegistryError>;
+    /// The pieces of a content, in their order; none if it is not made of pieces.
+    async fn composed(&self, id: &ContentId) -> Result<Vec<ContentPiece>, RegistryError>;
+    /// The contents that are made of pieces, in the order of their ids, from `after` on, at most `limit`.
+    async fn composed_ids(&self, after: Option<&ContentId>, limit: usize) -> Result<Vec<ContentId>, RegistryError>;
+    /// Forgets of which pieces a content is made; again is success.
+    async fn remove_composed(&self, id: &ContentId) -> Result<(), RegistryError>;
+
     // history and rescued saves
 
     /// The versions that were replaced, latest first.
@@ -455,7 +466,7 @@ pub trait Registry: Bin + Listings + Sharing + Display + Debug + Send + Sync + '
     async fn rescued(&self, user: Option<&UserId>) -> Result<Vec<RescuedSave>, RegistryError>;
     /// Forgets refused saves; their bytes are the sweeper's.
     async fn remove_rescued(&self, contents: &[ContentId]) -> Result<(), RegistryError>;
-    /// Those of `contents` that no file, stream, upload, version or rescued save points to.
+    /// Those of `contents` that no file, stream, upload, composed content, version or rescued save points to.
     async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>, RegistryError>;
     /// Files that have versions, from `after` on, at most `limit`: the sweeper's walk.
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>, RegistryError>;

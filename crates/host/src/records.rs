@@ -86,6 +86,17 @@ impl fmt::Debug for ContentId {
     }
 }
 
+/// A run of bytes out of a content, as a part of another one that is made of such pieces.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ContentPiece {
+    /// Whose bytes. Never a content that is itself made of pieces.
+    pub content: ContentId,
+    /// Where they begin in it.
+    pub offset: u64,
+    /// How many; not 0.
+    pub size: u64,
+}
+
 /// The SHA-256 of a content.
 pub type Sha256 = [u8; 32];
 

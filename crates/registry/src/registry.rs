@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use lectern_host::parts::FileParts;
 use lectern_host::ports::{CONTAINER_DEPTH_MAX, FileCommit, Located, Page, Registry, RegistryError, Visit};
 use lectern_host::records::{
-    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
-    SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision,
+    Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 use lectern_host::sharing::{GroupId, Item, LinkId};
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::files::Scope;
 use crate::readers::{READERS, Readers};
 use crate::writer::{Extent, Writer};
-use crate::{containers, files, history, parts, people, uploads};
+use crate::{composed, containers, files, history, parts, people, uploads};
 
 type Result<T> = std::result::Result<T, RegistryError>;
 
@@ -363,6 +363,26 @@ impl Registry for SqliteRegistry {
 
     async fn prune_uploads(&self, before: Timestamp) -> Result<Vec<ContentId>> {
         self.write(Extent::Several, move |connection, _| uploads::prune(connection, before)).await
+    }
+
+    async fn add_composed(&self, id: &ContentId, pieces: &[ContentPiece]) -> Result<()> {
+        let (id, pieces) = (*id, pieces.to_vec());
+        self.write(Extent::Several, move |connection, _| composed::add(connection, &id, &pieces)).await
+    }
+
+    async fn composed(&self, id: &ContentId) -> Result<Vec<ContentPiece>> {
+        let id = *id;
+        self.read(move |connection| composed::pieces(connection, &id)).await
+    }
+
+    async fn composed_ids(&self, after: Option<&ContentId>, limit: usize) -> Result<Vec<ContentId>> {
+        let after = after.copied();
+        self.read(move |connection| composed::ids(connection, after.as_ref(), limit)).await
+    }
+
+    async fn remove_composed(&self, id: &ContentId) -> Result<()> {
+        let id = *id;
+        self.write(Extent::OneStatement, move |connection, _| composed::remove(connection, &id)).await
     }
 
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<()> {

@@ -11,7 +11,7 @@ use lectern_accounts::TokenKeys;
 use lectern_contents::Folder;
 use lectern_host::clients::{ClientSettings, Clients, ProofSetting};
 use lectern_host::host::BootstrapperSettings;
-use lectern_host::plus::CoauthSettings;
+use lectern_host::plus::{self, CoauthSettings};
 use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, Tree, TreePath};
 use lectern_host::records::FileRecord;
 use lectern_host::{Body, Front, Host, HostSettings, Ports};
@@ -291,6 +291,7 @@ impl Wiring for Production {
         Ok(DiscoverySummary {
             apps: discovery.zones.iter().map(|zone| zone.apps.len()).sum(),
             extensions: discovery.extensions().len(),
+            coauthored: discovery.extensions_with(&plus::ACTIONS).into_iter().map(str::to_owned).collect(),
             proof_key: discovery.proof_key.map(|key| key.keys().map(drop).map_err(|error| error.to_string())),
         })
     }

@@ -95,6 +95,8 @@ pub struct DiscoverySummary {
     pub apps: usize,
     /// How many extensions it can do something with.
     pub extensions: usize,
+    /// The extensions of files that people can work on together by Office's own protocol: those with `collab` and `rtc`.
+    pub coauthored: Vec<String>,
     /// Whether it has a proof key that can be used; an error says why it cannot.
     pub proof_key: Option<Result<(), String>>,
 }

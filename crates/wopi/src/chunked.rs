@@ -4,17 +4,24 @@
 //! alternate ones and content properties. Each stream has a [`Signature`]: its scheme and its chunks, in order. Member
 //! names are case-sensitive, unknown members are passed over.
 //!
+//! A message is as large as its sender likes, up to [`MESSAGE_BYTES_MAX`](crate::frames::MESSAGE_BYTES_MAX), and two
+//! bytes of JSON may become an item of fifty in memory. So every list is counted while it is read, and what would be
+//! thrown away is never kept: reading a message takes no more memory than a few times its own size.
+//!
 //! Sources: *CSPP Plus*, "File content data model", "GetChunkedFile", "PutChunkedFile", "GetChunks"; the JSON schemas
 //! of the official validator.
 
-use std::collections::HashSet;
+mod read;
+
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize, Serializer};
 
+use self::read::{ids_among, list, list_or_null};
 use crate::error::WopiError;
 use crate::frames::CHUNKS_MAX;
+use crate::route::for_log;
 use crate::spooky::ChunkId;
 
 /// How many alternate streams a file may have.
@@ -69,23 +76,9 @@ impl fmt::Display for StreamId {
     }
 }
 
-impl<'de> Deserialize<'de> for StreamId {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(from)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom("not the name of a stream"))
-    }
-}
-
 impl Serialize for ChunkId {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ChunkId {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(from)?;
-        Self::parse(&text).ok_or_else(|| D::Error::custom("not the id of a chunk"))
     }
 }
 
@@ -192,6 +185,7 @@ pub struct StreamSignature {
 struct WireSignature {
     stream_id: StreamId,
     chunking_scheme: ChunkingScheme,
+    #[serde(deserialize_with = "list::<_, _, CHUNKS_MAX>")]
     chunk_signatures: Vec<ChunkSignature>,
 }
 
@@ -223,7 +217,8 @@ impl std::error::Error for MessageError {}
 
 impl From<serde_json::Error> for MessageError {
     fn from(error: serde_json::Error) -> Self {
-        Self(format!("the message is not the JSON it should be: {error}"))
+        // It quotes what was sent, at any length.
+        Self(format!("the message is not the JSON it should be: {}", for_log(&error.to_string())))
     }
 }
 
@@ -237,9 +232,8 @@ fn at_most(what: &str, count: usize, max: usize) -> Result<(), MessageError> {
     if count > max { Err(MessageError(format!("{count} {what} are more than {max}"))) } else { Ok(()) }
 }
 
-/// Between one and [`STREAMS_MAX`] streams, each once.
+/// At least one stream, each once. That there are not too many is known.
 fn streams<'a>(ids: impl ExactSizeIterator<Item = &'a StreamId>) -> Result<(), MessageError> {
-    at_most("streams", ids.len(), STREAMS_MAX)?;
     let mut seen = HashSet::new();
     if ids.len() == 0 {
         return Err(MessageError("no stream is named".to_owned()));
@@ -252,58 +246,46 @@ fn streams<'a>(ids: impl ExactSizeIterator<Item = &'a StreamId>) -> Result<(), M
     Ok(())
 }
 
-fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(from)?.unwrap_or_default())
+fn too_large() -> MessageError {
+    MessageError("it is about more bytes than can be counted".to_owned())
 }
 
 /// What a client wants of one stream.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ContentFilter {
     /// Which stream.
+    #[serde(rename = "StreamId")]
     pub stream: StreamId,
     /// A wish. The content decides, not the client (*CSPP Plus*, "Chunk streams").
+    #[serde(rename = "ChunkingScheme")]
     pub scheme: ChunkingScheme,
     /// Which chunks.
+    #[serde(rename = "ChunksToReturn", default)]
     pub chunks: ChunksToReturn,
-    /// Chunks that the client has already. What is no id is nobody's, so it is left out.
+    /// Chunks that the client has already. What is no id is nobody's, so it is left out. There may be as many as the
+    /// message holds: a client may know several versions of the file.
+    #[serde(rename = "AlreadyKnownChunks", default, deserialize_with = "ids_among")]
     pub known: Vec<ChunkId>,
 }
 
-/// What GetChunkedFile asks.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What GetChunkedFile asks. Serialized it is what a client sends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct GetChunkedFile {
     /// Names of the properties wanted.
+    #[serde(rename = "ContentPropertiesToReturn")]
     pub properties: Vec<String>,
     /// The streams wanted, each once, at least one.
+    #[serde(rename = "ContentFilters")]
     pub filters: Vec<ContentFilter>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct WireGetChunkedFile {
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "list_or_null::<_, _, PROPERTIES_MAX>")]
     content_properties_to_return: Vec<String>,
-    content_filters: Vec<WireFilter>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireFilter {
-    stream_id: StreamId,
-    chunking_scheme: ChunkingScheme,
-    #[serde(default)]
-    chunks_to_return: ChunksToReturn,
-    #[serde(default, deserialize_with = "null_is_default")]
-    already_known_chunks: Vec<KnownChunk>,
-}
-
-/// An id, or something that is none and that nothing will match.
-struct KnownChunk(Option<ChunkId>);
-
-impl<'de> Deserialize<'de> for KnownChunk {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Ok(Self(ChunkId::parse(&std::borrow::Cow::<str>::deserialize(from)?)))
-    }
+    #[serde(deserialize_with = "list::<_, _, STREAMS_MAX>")]
+    content_filters: Vec<ContentFilter>,
 }
 
 impl GetChunkedFile {
@@ -314,15 +296,8 @@ impl GetChunkedFile {
     /// If it is not the JSON it should be, names no stream, one twice, or more than allowed.
     pub fn parse(json: &[u8]) -> Result<Self, MessageError> {
         let wire: WireGetChunkedFile = serde_json::from_slice(json)?;
-        streams(wire.content_filters.iter().map(|filter| &filter.stream_id))?;
-        at_most("properties", wire.content_properties_to_return.len(), PROPERTIES_MAX)?;
-        let filters = wire.content_filters.into_iter().map(|filter| ContentFilter {
-            stream: filter.stream_id,
-            scheme: filter.chunking_scheme,
-            chunks: filter.chunks_to_return,
-            known: filter.already_known_chunks.into_iter().filter_map(|known| known.0).collect(),
-        });
-        Ok(Self { properties: wire.content_properties_to_return, filters: filters.collect() })
+        streams(wire.content_filters.iter().map(|filter| &filter.stream))?;
+        Ok(Self { properties: wire.content_properties_to_return, filters: wire.content_filters })
     }
 }
 
@@ -331,29 +306,34 @@ impl GetChunkedFile {
 #[serde(rename_all = "PascalCase")]
 pub struct ChunkedFile {
     /// The properties that were asked for and exist.
-    #[serde(rename = "ContentProperties")]
+    #[serde(rename = "ContentProperties", deserialize_with = "list::<_, _, PROPERTIES_MAX>")]
     pub properties: Vec<ContentProperty>,
     /// The streams that were asked for, whole, in the order of the filters.
+    #[serde(deserialize_with = "list::<_, _, STREAMS_MAX>")]
     pub signatures: Vec<StreamSignature>,
 }
 
-/// What PutChunkedFile says: the new streams and properties.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What PutChunkedFile says: the new streams and properties. Serialized it is what a client sends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct PutChunkedFile {
     /// Properties to be stored.
+    #[serde(rename = "ContentProperties")]
     pub properties: Vec<ContentProperty>,
     /// Streams to be replaced, each once, at least one. No chunks: the stream is to go, or to be empty if it is the
     /// main one.
+    #[serde(rename = "Signatures")]
     pub signatures: Vec<StreamSignature>,
     /// An upload session whose chunks count as if they were in this body.
+    #[serde(rename = "UploadSessionTokenToCommit")]
     pub upload_session: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct WirePutChunkedFile {
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "list_or_null::<_, _, PROPERTIES_MAX>")]
     content_properties: Vec<ContentProperty>,
+    #[serde(deserialize_with = "list::<_, _, STREAMS_MAX>")]
     signatures: Vec<StreamSignature>,
     #[serde(default)]
     upload_session_token_to_commit: Option<String>,
@@ -365,22 +345,25 @@ impl PutChunkedFile {
     /// # Errors
     ///
     /// If it is not the JSON it should be, names no stream, a stream or property twice, or more than allowed; a
-    /// signature `FullFile` with more than one chunk; streams too large to be counted.
+    /// signature `FullFile` with more than one chunk; one chunk with two lengths; streams too large, together, to be
+    /// counted.
     pub fn parse(json: &[u8]) -> Result<Self, MessageError> {
         let wire: WirePutChunkedFile = serde_json::from_slice(json)?;
         streams(wire.signatures.iter().map(|of| &of.stream))?;
         let chunks = wire.signatures.iter().map(|of| of.signature.chunks.len()).sum();
         at_most("chunks", chunks, CHUNKS_MAX)?;
+        let (mut lengths, mut size) = (HashMap::new(), 0u64);
         for StreamSignature { stream, signature } in &wire.signatures {
-            let stream = stream.as_str();
             if signature.scheme == ChunkingScheme::FullFile && signature.chunks.len() > 1 {
-                return Err(MessageError(format!("the stream {stream:?} is one chunk, but has several")));
+                return Err(MessageError(format!("the stream {:?} is one chunk, but has several", stream.as_str())));
             }
-            if signature.size().is_none() {
-                return Err(MessageError(format!("the stream {stream:?} is larger than anything")));
+            for chunk in &signature.chunks {
+                size = size.checked_add(chunk.length).ok_or_else(too_large)?;
+                if *lengths.entry(chunk.id).or_insert(chunk.length) != chunk.length {
+                    return Err(MessageError(format!("the chunk {} has two lengths", chunk.id)));
+                }
             }
         }
-        at_most("properties", wire.content_properties.len(), PROPERTIES_MAX)?;
         let mut names = HashSet::new();
         for ContentProperty { name, value, .. } in &wire.content_properties {
             let length = name.chars().take(PROPERTY_NAME_LENGTH_MAX + 1).count();
@@ -409,32 +392,59 @@ pub struct WantedRange {
     pub length: Option<u64>,
 }
 
-/// What GetChunks asks: parts of chunks, stream by stream.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What GetChunks asks: parts of chunks, stream by stream. Serialized it is what a client sends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(into = "WireGetChunks")]
 pub struct GetChunks {
     /// The streams, each once, at least one, and the parts wanted of each.
     pub filters: Vec<(StreamId, Vec<WantedRange>)>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct WireGetChunks {
+    #[serde(deserialize_with = "list::<_, _, STREAMS_MAX>")]
     content_filters: Vec<WireRangeFilter>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct WireRangeFilter {
     stream_id: StreamId,
+    /// Chunks are asked for by their ids, so it says nothing; but clients have to send one.
+    #[serde(skip_deserializing, default = "any_scheme")]
+    chunking_scheme: ChunkingScheme,
+    #[serde(deserialize_with = "list::<_, _, CHUNKS_MAX>")]
     chunk_ranges_to_return: Vec<WireRange>,
 }
 
-#[derive(Deserialize)]
+fn any_scheme() -> ChunkingScheme {
+    ChunkingScheme::Zip
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct WireRange {
     chunk_id: ChunkId,
     offset: u64,
     length: i64,
+}
+
+impl From<GetChunks> for WireGetChunks {
+    fn from(asked: GetChunks) -> Self {
+        let range = |range: WantedRange| WireRange {
+            chunk_id: range.id,
+            offset: range.offset,
+            // A length that has no sign is larger than any file; its part ends with the chunk.
+            length: range.length.map_or(TO_THE_END, |length| i64::try_from(length).unwrap_or(TO_THE_END)),
+        };
+        let filters = asked.filters.into_iter().map(|(stream_id, ranges)| WireRangeFilter {
+            stream_id,
+            chunking_scheme: any_scheme(),
+            chunk_ranges_to_return: ranges.into_iter().map(range).collect(),
+        });
+        Self { content_filters: filters.collect() }
+    }
 }
 
 /// The length that means everything that follows.
@@ -445,20 +455,26 @@ impl GetChunks {
     ///
     /// # Errors
     ///
-    /// If it is not the JSON it should be, names no stream, one twice, or more than allowed, or a length below −1.
+    /// If it is not the JSON it should be, names no stream, one twice, or more than allowed, a length below −1, or a
+    /// part that ends beyond what can be counted.
     pub fn parse(json: &[u8]) -> Result<Self, MessageError> {
         let wire: WireGetChunks = serde_json::from_slice(json)?;
         streams(wire.content_filters.iter().map(|filter| &filter.stream_id))?;
         let ranges = wire.content_filters.iter().map(|filter| filter.chunk_ranges_to_return.len()).sum();
         at_most("parts of chunks", ranges, CHUNKS_MAX)?;
-        let wanted = |range: WireRange| match range.length {
-            TO_THE_END => Ok(WantedRange { id: range.chunk_id, offset: range.offset, length: None }),
-            length => u64::try_from(length)
-                .map(|length| WantedRange { id: range.chunk_id, offset: range.offset, length: Some(length) })
-                .map_err(|_| MessageError(format!("a part of a chunk cannot have {length} bytes"))),
+        let wanted = |WireRange { chunk_id, offset, length }: WireRange| {
+            let length = match length {
+                TO_THE_END => None,
+                length => Some(
+                    u64::try_from(length)
+                        .map_err(|_| MessageError(format!("a part of a chunk cannot have {length} bytes")))?,
+                ),
+            };
+            offset.checked_add(length.unwrap_or(0)).ok_or_else(too_large)?;
+            Ok(WantedRange { id: chunk_id, offset, length })
         };
         let filters = wire.content_filters.into_iter().map(|filter| {
-            let ranges = filter.chunk_ranges_to_return.into_iter().map(wanted).collect::<Result<_, _>>()?;
+            let ranges = filter.chunk_ranges_to_return.into_iter().map(wanted).collect::<Result<_, MessageError>>()?;
             Ok((filter.stream_id, ranges))
         });
         Ok(Self { filters: filters.collect::<Result<_, MessageError>>()? })
@@ -470,6 +486,7 @@ impl GetChunks {
 #[serde(rename_all = "PascalCase")]
 pub struct Chunks {
     /// Stream by stream.
+    #[serde(deserialize_with = "list::<_, _, STREAMS_MAX>")]
     pub chunk_range_collection: Vec<ChunksOfStream>,
 }
 
@@ -480,6 +497,7 @@ pub struct ChunksOfStream {
     /// Which stream.
     pub stream_id: StreamId,
     /// Which chunks.
+    #[serde(deserialize_with = "list::<_, _, CHUNKS_MAX>")]
     pub chunk_ids: Vec<ChunkId>,
 }
 

@@ -164,13 +164,24 @@ pub fn metadata_in_body(body: &[u8]) -> Result<Option<CoauthLockMetadata>, WopiE
     if body.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let mut object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).map_err(|_| invalid())?;
-    match object.remove("CoauthLockMetadata") {
-        None => Ok(None),
-        Some(serde_json::Value::Null) => Ok(Some(CoauthLockMetadata::default())),
-        Some(serde_json::Value::String(text)) => CoauthLockMetadata::new(text).map(Some).ok_or_else(invalid),
-        Some(_) => Err(invalid()),
+    // A sequence would do for a struct, too.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(invalid());
     }
+    let MetadataBody { metadata } = serde_json::from_slice(body).map_err(|_| invalid())?;
+    metadata.map(|text| CoauthLockMetadata::new(text.unwrap_or_default()).ok_or_else(invalid)).transpose()
+}
+
+/// The one member that is looked at; others are skipped without being kept.
+#[derive(Deserialize)]
+struct MetadataBody {
+    /// `None` if it is not there, `Some(None)` if it is `null`.
+    #[serde(rename = "CoauthLockMetadata", default, deserialize_with = "given")]
+    metadata: Option<Option<String>>,
+}
+
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// The lock that a client presents with RenameFile or PutChunkedFile: of one kind at most. Sending both is refused while

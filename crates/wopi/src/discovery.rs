@@ -191,6 +191,14 @@ impl Discovery {
         self.all_offers().filter_map(|offer| offer.action.ext.as_deref()).collect()
     }
 
+    /// Every extension, lower case, without dot, that all of these actions are for.
+    pub fn extensions_with(&self, actions: &[&str]) -> BTreeSet<&str> {
+        let is_for = |extension: &str, name: &&str| !self.offers(extension, name, &NetZone::BY_REACH).is_empty();
+        let mut extensions = self.extensions();
+        extensions.retain(|extension| actions.iter().all(|name| is_for(extension, name)));
+        extensions
+    }
+
     /// Every action.
     pub fn all_offers(&self) -> impl Iterator<Item = Offer<'_>> {
         self.zones.iter().flat_map(Zone::offers)

@@ -127,7 +127,7 @@ pub enum FrameError {
     TooManyChunks,
     /// A message larger than [`FrameLimits::message_bytes_max`].
     MessageTooLarge(u64),
-    /// A chunk larger than [`FrameLimits::chunk_bytes_max`].
+    /// A chunk larger than [`FrameLimits::chunk_bytes_max`], or a part that ends behind that.
     ChunkTooLarge(u64),
 }
 
@@ -152,7 +152,8 @@ impl fmt::Display for FrameError {
 impl std::error::Error for FrameError {}
 
 impl From<FrameError> for WopiError {
-    /// 413 where the host could take it if it wanted to, 400 for everything else.
+    /// 413 for a chunk of a size that this host does not take, 400 for everything else. That goes for too many chunks
+    /// and too large a message, too: no document has such.
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::ChunkTooLarge(_) => Self::TooLarge,
@@ -246,8 +247,13 @@ impl FrameReader {
                 At::Extended { frame: CHUNK_RANGE, payload } => {
                     let Some(header) = self.gather::<RANGE_EXTENDED_LENGTH>(input) else { return Ok(None) };
                     let range = chunk_range(&header)?;
-                    if range.length != payload || range.offset.checked_add(range.length).is_none() {
+                    let end = range.offset.checked_add(range.length);
+                    let Some(end) = end.filter(|_| range.length == payload) else {
                         return Err(FrameError::Payload { frame: CHUNK_RANGE, length: payload });
+                    };
+                    // Whoever puts it where it says would make a chunk of that size.
+                    if end > self.limits.chunk_bytes_max {
+                        return Err(FrameError::ChunkTooLarge(end));
                     }
                     self.at = At::Chunk { left: payload };
                     return Ok(Some(Event::ChunkRange(range)));

@@ -19,6 +19,7 @@
 //! | [`answer`] | every JSON answer, CheckFileInfo above all |
 //! | [`error`] | every way to say no, with status, headers and body |
 //! | [`discovery`], [`action_url`] | what a client offers, and the URL that starts it |
+//! | [`frames`], [`chunked`], [`spooky`], [`zip`] | incremental transfer: frames, messages, chunk ids, where archives are cut |
 //! | [`proof`] | proof keys: verify and sign |
 //!
 //! [tower]: https://docs.rs/tower

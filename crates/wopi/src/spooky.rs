@@ -158,6 +158,19 @@ impl SpookyHash {
         id[8..].copy_from_slice(&second.to_le_bytes());
         ChunkId(id)
     }
+
+    /// Whether a client may call what was taken in by this id: the hash with its two words in little-endian order, which
+    /// is [`Self::chunk_id`] and what the official validator demands, or in big-endian order.
+    ///
+    /// The documents give no order, and a comment in the validator's source says that native code of Office has the other
+    /// one. Both name the same bytes, so whoever uses either is understood.
+    pub fn is_called(&self, id: ChunkId) -> bool {
+        let (first, second) = self.words();
+        let mut swapped = [0; 16];
+        swapped[..8].copy_from_slice(&first.to_be_bytes());
+        swapped[8..].copy_from_slice(&second.to_be_bytes());
+        id == self.chunk_id() || id.0 == swapped
+    }
 }
 
 /// At most eight bytes as a number, the lowest first; missing ones are 0.
@@ -301,6 +314,11 @@ mod tests {
             "GQn1a/wGJyPHUei0Ze5yi===",
             "GQn1a_wGJyPHUei0Ze5yiw==",
             "AAAAAAAAAAAAAAAAAAAAAAAA",
+            "AAAAAAAAAAAAAAAAAAAAAAA=",
+            // Bits that stand for nothing: two texts for one id.
+            "GQn1a/wGJyPHUei0Ze5yix==",
+            "GQn1a/wGJyPHUei0Ze5yiw= ",
+            "GQn1a/wGJyPHUei0Ze5y\u{e9}==",
         ] {
             assert_eq!(ChunkId::parse(bad), None, "{bad}");
         }

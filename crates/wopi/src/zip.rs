@@ -119,6 +119,9 @@ impl ZipCutter {
 
     /// The bytes to be given next; `None` once all is known. Never empty, never beyond the end of the file, never more
     /// than [`DIRECTORY_BYTES_MAX`].
+    ///
+    /// At most four ranges come before the local headers, of which there are fewer than [`CHUNKS_MAX`], each of 30 bytes
+    /// and behind the one before: who has far to go for some bytes may read ahead.
     pub fn wanted(&self) -> Option<Range<u64>> {
         (!matches!(self.step, Step::Done)).then(|| self.wanted.clone())
     }
@@ -279,7 +282,7 @@ impl ZipCutter {
         let says_so =
             number_2(header, 6)? & HAS_DESCRIPTOR != 0 || said == u32::MAX || u64::from(said) == entry.compressed;
         let names = u64::from(number_2(header, 26)?) + u64::from(number_2(header, 28)?);
-        let data = entry.offset + LOCAL_HEADER_LENGTH + names;
+        let data = entry.offset.checked_add(LOCAL_HEADER_LENGTH + names)?;
         let fits = data.checked_add(entry.compressed).is_some_and(|data_end| data_end <= end);
         (number_4(header, 0)? == LOCAL_HEADER && says_so && fits).then_some(data)
     }

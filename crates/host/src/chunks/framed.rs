@@ -201,7 +201,7 @@ impl Intake {
                 }
                 Found::ChunkEnd => {
                     if let Some(Open { id, hash, keep, offset }) = self.open.take() {
-                        if hash.chunk_id() != id {
+                        if !hash.is_called(id) {
                             return Err(bad(format!("a chunk that is called {id} has another hash")));
                         }
                         if keep {
@@ -248,7 +248,7 @@ pub(super) async fn scan(mut framed: Framed, wanted: &HashMap<ChunkId, u64>) -> 
             }
             Found::ChunkEnd => {
                 if let Some((id, offset, hash)) = open.take() {
-                    if hash.chunk_id() != id {
+                    if !hash.is_called(id) {
                         return Err(bad(format!("a chunk of the upload that is called {id} has another hash")));
                     }
                     if wanted.contains_key(&id) {

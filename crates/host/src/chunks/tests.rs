@@ -9,9 +9,11 @@ use http_body::Body as _;
 use http_body_util::StreamBody;
 use serde_json::{Value, json};
 use wopi::chunked::{ContentProperty, Retention};
-use wopi::coauth::LockTerms;
+use wopi::coauth::{LockTerms, PresentedLock};
 use wopi::frames::{self, END_FRAME, Event, FrameLimits, FrameReader};
+use wopi::operation::SaveFacts;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, UserId};
+use wopi_service::PutChunkedFileDone;
 
 use super::*;
 use crate::access::Rights;
@@ -25,9 +27,11 @@ use crate::ports::{
     Clock, Contents as _, DiscoverySource, Located, Random, Registry as _, TokenClaims, TokenError, TokenResource,
     Tokens,
 };
-use crate::records::{Content, LockState, ModifiedAt, Revision, Role, SessionId, User};
+use crate::records::{Content, ContentId, LockState, ModifiedAt, Revision, Role, SessionId, Timestamp, User};
 use crate::{BoxError, ports};
 
+mod compose;
+mod remembered;
 mod uploads;
 
 #[derive(Debug)]
@@ -720,4 +724,33 @@ async fn requests_to_read_say_one_thing_and_nothing_else() {
         let got = setup.host.get_chunks(&by, wopi_service::full(body)).await;
         assert_eq!(without_reason(got.map(|_| ()).unwrap_err().error), bad_body());
     }
+}
+
+/// The documents do not say in which order the words of an id stand, so a client may use either (protocol/chunked-transfer.md 9).
+#[tokio::test]
+async fn ids_with_their_words_in_the_other_byte_order_are_understood() {
+    let swapped = |bytes: &[u8]| {
+        let mut id = ChunkId::of(bytes);
+        id.0[..8].reverse();
+        id.0[8..].reverse();
+        id
+    };
+    let setup = Setup::new().await;
+    let signed = |chunks: &[&[u8]]| {
+        let chunk = |bytes: &&[u8]| json!({ "ChunkId": swapped(bytes).to_string(), "Length": bytes.len() });
+        let chunks: Vec<Value> = chunks.iter().map(chunk).collect();
+        json!({ "Signatures": [{ "StreamId": "MainContent", "ChunkingScheme": "Zip", "ChunkSignatures": chunks }],
+            "ContentProperties": [] })
+    };
+    let framed = |bytes: &[u8]| [&frames::chunk_header(swapped(bytes), bytes.len() as u64)[..], bytes].concat();
+    let whole = |signatures: &Value, chunks: &[&[u8]]| {
+        let chunks: Vec<u8> = chunks.iter().flat_map(|bytes| framed(bytes)).collect();
+        [frames::message(signatures.to_string().as_bytes()), chunks, END_FRAME.to_vec()].concat()
+    };
+    setup.put(whole(&signed(&[A, B, b""]), &[A, B])).await.unwrap();
+    setup.lock().await;
+    // The file has them under the ids they came with, so a delta finds them again.
+    setup.put(whole(&signed(&[B, C, A]), &[C])).await.unwrap();
+    let file = setup.host.get_file(&setup.by().await, u64::MAX, None).await.unwrap();
+    assert_eq!(file.body.collect().await.unwrap().to_bytes(), [B, C, A].concat());
 }

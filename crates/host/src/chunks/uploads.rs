@@ -33,7 +33,7 @@ use crate::errors;
 use crate::host::Host;
 use crate::ids;
 use crate::ports::{ContentsError, RegistryError};
-use crate::records::{Timestamp, Upload, UploadPiece};
+use crate::records::{ContentPiece, Timestamp, Upload, UploadPiece};
 use crate::sweep::before;
 
 /// How many uploads of one user may live at once.
@@ -155,7 +155,8 @@ impl Host {
         upload: &Upload,
         wanted: &HashMap<ChunkId, u64>,
     ) -> Result<(Source, Offsets), Refusal> {
-        let pieces = upload.pieces.iter().map(|piece| (piece.content, piece.size)).collect();
+        let whole = |piece: &UploadPiece| ContentPiece { content: piece.content, offset: 0, size: piece.size };
+        let pieces = upload.pieces.iter().map(whole).collect();
         let source = Source::Joined(Arc::clone(&self.ports.contents), pieces);
         let Some(body) = source.open(0..upload.received()).await? else {
             return Err(gone("the bytes of the upload are gone"));

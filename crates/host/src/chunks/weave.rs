@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::stream;
 use http_body::{Frame, SizeHint};
-use http_body_util::{BodyExt as _, BodyStream, StreamBody};
+use http_body_util::{BodyExt as _, StreamBody};
 use wopi::ChunkId;
 use wopi::frames::{self, ChunkRange};
 use wopi::spooky::SpookyHash;
 use wopi_service::{Body, BoxError, Refusal};
 
+use super::signatures::Signatures;
+use crate::composed::open_pieces;
 use crate::errors;
 use crate::ports::{Contents, ContentsError, Tree, TreeError, TreePath};
-use crate::records::{ContentId, FileRecord};
+use crate::records::{ContentId, ContentPiece, FileRecord};
 
 /// Where bytes come from.
 #[derive(Clone)]
@@ -25,8 +27,8 @@ pub(super) enum Source {
     Main(Arc<MainStream>),
     /// A content.
     Content(Arc<dyn Contents>, ContentId),
-    /// Contents with their sizes, one behind the other.
-    Joined(Arc<dyn Contents>, Arc<[(ContentId, u64)]>),
+    /// Pieces of contents, one behind the other.
+    Joined(Arc<dyn Contents>, Arc<[ContentPiece]>),
 }
 
 /// The main stream of one state of a file, wherever it is by now.
@@ -35,6 +37,8 @@ pub(super) struct MainStream {
     pub(super) contents: Arc<dyn Contents>,
     /// The folder, and under which names the file may be there: two while it is being renamed.
     pub(super) tree: Option<(Arc<dyn Tree>, Vec<TreePath>)>,
+    /// Where its signature may be remembered.
+    pub(super) signatures: Arc<Signatures>,
 }
 
 impl Source {
@@ -43,7 +47,7 @@ impl Source {
         match self {
             Self::Main(main) => main.open(range).await,
             Self::Content(contents, id) => open_content(contents.as_ref(), id, range).await,
-            Self::Joined(contents, joined) => Ok(Some(open_joined(contents, joined, &range))),
+            Self::Joined(contents, joined) => Ok(Some(open_pieces(contents, joined, &range))),
         }
     }
 }
@@ -54,25 +58,6 @@ async fn open_content(contents: &dyn Contents, id: &ContentId, range: Range<u64>
         Err(ContentsError::NotFound) => Ok(None),
         Err(error) => Err(errors::contents("opening a content", &error)),
     }
-}
-
-/// Opened one by one, when the bytes before are read. One that is gone makes the body fail.
-fn open_joined(contents: &Arc<dyn Contents>, joined: &Arc<[(ContentId, u64)]>, range: &Range<u64>) -> Body {
-    let mut start = 0;
-    let mut parts = Vec::new();
-    for (id, size) in &**joined {
-        let (from, to) = (range.start.max(start), range.end.min(start + size));
-        if from < to {
-            parts.push((*id, from - start..to - start));
-        }
-        start += size;
-    }
-    let contents = Arc::clone(contents);
-    let bodies = stream::iter(parts).then(move |(id, range)| {
-        let contents = Arc::clone(&contents);
-        async move { contents.open(&id, range).await.map(BodyStream::new).map_err(BoxError::from) }
-    });
-    StreamBody::new(bodies.try_flatten()).boxed_unsync()
 }
 
 impl MainStream {
@@ -146,7 +131,7 @@ impl Piece {
 
     /// A whole chunk has the hash it is called by; a part of one has none.
     fn has_hash(&self, hash: &SpookyHash) -> bool {
-        matches!(self.lead, Lead::Range { .. }) || hash.chunk_id() == self.id
+        matches!(self.lead, Lead::Range { .. }) || hash.is_called(self.id)
     }
 }
 
@@ -225,6 +210,8 @@ impl Weave {
                     return Ok(Some(bytes));
                 }
                 if !piece.has_hash(hash) {
+                    let piece = *piece;
+                    self.is_something_else(&piece);
                     return Err(format!("the chunk {} is not what it was any more", piece.id).into());
                 }
                 self.current = None;
@@ -252,12 +239,22 @@ impl Weave {
         while run.rest.is_empty() {
             match run.body.frame().await {
                 Some(frame) => run.rest = frame?.into_data().unwrap_or_default(),
-                None => return Err("the bytes ended early".into()),
+                None => {
+                    self.is_something_else(piece);
+                    return Err("the bytes ended early".into());
+                }
             }
         }
         let length = usize::try_from(left).unwrap_or(usize::MAX).min(run.rest.len());
         run.at += length as u64;
         Ok(run.rest.split_to(length))
+    }
+
+    /// A piece was not what a signature says: if that is a remembered one, it is forgotten.
+    fn is_something_else(&self, piece: &Piece) {
+        if let Some(Source::Main(main)) = self.sources.get(piece.source) {
+            main.signatures.forget(&main.record.content.id);
+        }
     }
 
     /// Opens the source of a piece, for this piece and its neighbours.

@@ -13,8 +13,8 @@ use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 use crate::parts::FileParts;
 use crate::ports::{BinEntry, FileCommit, Named, Page, ROOT_NAME, Registry, RegistryError};
 use crate::records::{
-    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave, Revision,
-    Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave,
+    Revision, Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 
 use crate::sharing::{BinId, Grant, Group, GroupId, Item, Link, LinkId, Principal};
@@ -30,6 +30,7 @@ pub(super) struct State {
     versions: BTreeMap<FileId, BTreeMap<ItemVersion, VersionEntry>>,
     parts: BTreeMap<FileId, FileParts>,
     uploads: BTreeMap<String, Upload>,
+    composed: BTreeMap<ContentId, Vec<ContentPiece>>,
     rescued: BTreeMap<[u8; 16], RescuedSave>,
     pub(super) containers: BTreeMap<ContainerId, ContainerRecord>,
     pub(super) names: BTreeMap<(ContainerId, FileName), Named>,
@@ -182,6 +183,7 @@ impl State {
         }) || self.versions.values().flat_map(BTreeMap::values).any(|version| version.content.id == *content)
             || self.parts.values().flat_map(|parts| &parts.streams).any(|stream| stream.content == *content)
             || self.uploads.values().flat_map(|upload| &upload.pieces).any(|piece| piece.content == *content)
+            || self.composed.values().flatten().any(|piece| piece.content == *content)
             || self.rescued.contains_key(&content.0)
     }
 }
@@ -331,6 +333,25 @@ impl Registry for MemoryRegistry {
             stays
         });
         Ok(freed)
+    }
+
+    async fn add_composed(&self, id: &ContentId, pieces: &[ContentPiece]) -> Result<(), RegistryError> {
+        self.state().composed.insert(*id, pieces.to_vec());
+        Ok(())
+    }
+
+    async fn composed(&self, id: &ContentId) -> Result<Vec<ContentPiece>, RegistryError> {
+        Ok(self.state().composed.get(id).cloned().unwrap_or_default())
+    }
+
+    async fn composed_ids(&self, after: Option<&ContentId>, limit: usize) -> Result<Vec<ContentId>, RegistryError> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(self.state().composed.range((from, Bound::Unbounded)).take(limit).map(|(id, _)| *id).collect())
+    }
+
+    async fn remove_composed(&self, id: &ContentId) -> Result<(), RegistryError> {
+        self.state().composed.remove(id);
+        Ok(())
     }
 
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<(), RegistryError> {

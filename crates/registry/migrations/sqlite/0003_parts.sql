@@ -50,3 +50,14 @@ CREATE TABLE upload_pieces (
     PRIMARY KEY (upload_id, start)
 ) WITHOUT ROWID;
 CREATE INDEX upload_pieces_by_content ON upload_pieces (content_id);
+
+-- Contents that are made of pieces of others, where contents need not be files of their own.
+CREATE TABLE composed (
+    content_id   BLOB   NOT NULL,
+    start        BIGINT NOT NULL, -- bytes of the pieces before it
+    size         BIGINT NOT NULL,
+    piece_id     BLOB   NOT NULL, -- the content whose bytes they are
+    piece_offset BIGINT NOT NULL,
+    PRIMARY KEY (content_id, start)
+) WITHOUT ROWID;
+CREATE INDEX composed_by_piece ON composed (piece_id);

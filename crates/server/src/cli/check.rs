@@ -317,7 +317,10 @@ async fn reach<W: Wiring>(client: &Client, discovery: &HttpDiscovery, wiring: &W
             );
         }
     };
-    let offers = format!("{} has {} apps for {} extensions", client.name, summary.apps, summary.extensions);
+    let mut offers = format!("{} has {} apps for {} extensions", client.name, summary.apps, summary.extensions);
+    if !summary.coauthored.is_empty() {
+        offers.push_str(&format!(", coauthors {}", summary.coauthored.join(" ")));
+    }
     if summary.extensions == 0 {
         let trouble = Trouble::new(format!("{} can open nothing", client.name)).because(url);
         return Finding::failed(
@@ -440,9 +443,9 @@ mod tests {
     async fn a_client_is_tried_and_what_is_wrong_with_it_is_said() {
         let discovery = HttpDiscovery::new().unwrap();
         for (document, proof, verdict, says) in [
-            ("signs", ProofRule::Auto, Verdict::Ok, "signs its requests"),
+            ("signs", ProofRule::Auto, Verdict::Ok, "2 extensions, coauthors docx xlsx, and signs its requests"),
             ("signs", ProofRule::Off, Verdict::Warning, "not checked"),
-            ("unsigned", ProofRule::Auto, Verdict::Warning, "does not sign"),
+            ("unsigned", ProofRule::Auto, Verdict::Warning, "2 extensions, but does not sign"),
             ("unsigned", ProofRule::Required, Verdict::Failed, "has no proof key"),
             ("broken key", ProofRule::Auto, Verdict::Failed, "too short"),
             ("<html>", ProofRule::Auto, Verdict::Failed, "no discovery document"),

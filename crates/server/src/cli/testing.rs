@@ -102,7 +102,8 @@ impl Wiring for InMemory {
             "unsigned" => None,
             _ => return Err("no wopi-discovery".to_owned()),
         };
-        Ok(DiscoverySummary { apps: 1, extensions: 2, proof_key })
+        let coauthored = if proof_key.is_some() { vec!["docx".to_owned(), "xlsx".to_owned()] } else { Vec::new() };
+        Ok(DiscoverySummary { apps: 1, extensions: 2, coauthored, proof_key })
     }
 }
 

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use lectern_host::parts::FileParts;
 use lectern_host::ports::{Bin, BinEntry, FileCommit, Listings, Named, Page, Registry, RegistryError, Sharing, Slice};
 use lectern_host::records::{
-    Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
-    SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision,
+    Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 use lectern_host::sharing::{BinId, Grant, Group, GroupId, Item, Link, LinkId, Principal, SecretHash};
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
@@ -246,6 +246,18 @@ impl Registry for Troubled {
     }
     async fn prune_uploads(&self, before: Timestamp) -> Result<Vec<ContentId>, RegistryError> {
         self.inner.prune_uploads(before).await
+    }
+    async fn add_composed(&self, id: &ContentId, pieces: &[ContentPiece]) -> Result<(), RegistryError> {
+        self.inner.add_composed(id, pieces).await
+    }
+    async fn composed(&self, id: &ContentId) -> Result<Vec<ContentPiece>, RegistryError> {
+        self.inner.composed(id).await
+    }
+    async fn composed_ids(&self, after: Option<&ContentId>, limit: usize) -> Result<Vec<ContentId>, RegistryError> {
+        self.inner.composed_ids(after, limit).await
+    }
+    async fn remove_composed(&self, id: &ContentId) -> Result<(), RegistryError> {
+        self.inner.remove_composed(id).await
     }
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<(), RegistryError> {
         self.maybe(Trouble::RemovingFile)?;

@@ -150,6 +150,8 @@ fn a_zone_is_chosen_by_preference_and_the_default_comes_first() {
     assert_eq!(document.offers("", "edit", &NetZone::BY_REACH), []);
     assert_eq!(document.offers("zzz", "view", &NetZone::BY_REACH), []);
     assert_eq!(document.extensions().into_iter().collect::<Vec<_>>(), ["doc", "docx", "dotx", "one"]);
+    assert_eq!(document.extensions_with(&["EDIT", "rtc"]).into_iter().collect::<Vec<_>>(), ["docx"]);
+    assert_eq!(document.extensions_with(&["edit", "collab"]).len(), 0);
 }
 
 #[test]

@@ -126,6 +126,12 @@ fn a_size_is_refused_before_its_bytes_come() {
         assert_eq!(then(&header(CHUNK, 16, length)), FrameError::ChunkTooLarge(length));
         assert_eq!(then(&header(CHUNK_RANGE, 36, length)), FrameError::ChunkTooLarge(length));
     }
+    let part =
+        |offset, length| then(&chunk_range_header(&ChunkRange { id: ChunkId([1; 16]), offset, length, last: true }));
+    assert_eq!(part(496, 4), FrameError::EndedEarly);
+    assert_eq!(part(497, 4), FrameError::ChunkTooLarge(501));
+    assert_eq!(part(1 << 62, 4), FrameError::ChunkTooLarge((1 << 62) + 4));
+    assert_eq!(part(501, 0), FrameError::ChunkTooLarge(501));
     for length in [1001, 1 << 63, u64::MAX] {
         assert_eq!(read(&header(MESSAGE, 0, length)), Err(FrameError::MessageTooLarge(length)));
     }
@@ -143,6 +149,59 @@ fn the_chunks_of_a_body_are_counted() {
     };
     assert_eq!(read(&body(20)).map(|found| found.len()), Ok(22));
     assert_eq!(read(&body(21)), Err(FrameError::TooManyChunks));
+}
+
+#[test]
+fn a_million_tiny_chunks_are_refused_at_the_first_too_many() {
+    for chunk in [
+        chunk_header(ChunkId([7; 16]), 0).to_vec(),
+        [&chunk_header(ChunkId([7; 16]), 1)[..], b"x"].concat(),
+        chunk_range_header(&ChunkRange { id: ChunkId([7; 16]), offset: 0, length: 0, last: true }).to_vec(),
+    ] {
+        let mut reader = FrameReader::new(FrameLimits::with_chunks_of(1 << 40));
+        assert!(matches!(reader.next(&mut &hello()[..]), Ok(Some(Event::Message(_)))));
+        let refused = (0..1_000_000).find_map(|at| {
+            let mut input = &chunk[..];
+            loop {
+                match reader.next(&mut input) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return None,
+                    Err(error) => return Some((at, error)),
+                }
+            }
+        });
+        assert_eq!(refused, Some((CHUNKS_MAX, FrameError::TooManyChunks)));
+    }
+}
+
+#[test]
+fn what_is_held_of_a_message_grows_with_what_came_of_it() {
+    let mut reader = FrameReader::new(FrameLimits::with_chunks_of(0));
+    let mut announced = &header(MESSAGE, 0, MESSAGE_BYTES_MAX)[..];
+    assert_eq!(reader.next(&mut announced), Ok(None));
+    for came in 1..=1000 {
+        assert_eq!(reader.next(&mut &b"0123456789"[..]), Ok(None));
+        assert!(reader.message.capacity() <= (2 * 10 * came).max(64), "{} bytes for {came}", reader.message.capacity());
+    }
+    let over = header(MESSAGE, 0, MESSAGE_BYTES_MAX + 1);
+    let refused = FrameReader::new(FrameLimits::with_chunks_of(0)).next(&mut &over[..]);
+    assert_eq!(refused, Err(FrameError::MessageTooLarge(MESSAGE_BYTES_MAX + 1)));
+}
+
+#[test]
+fn a_reader_that_refused_something_may_be_asked_again_without_harm() {
+    let bad = [
+        header(9, 0, 0).to_vec(),
+        header(CHUNK, 16, u64::MAX).to_vec(),
+        chunk_range_header(&ChunkRange { id: ChunkId([1; 16]), offset: u64::MAX, length: 500, last: false }).to_vec(),
+    ];
+    for bad in bad {
+        let mut reader = FrameReader::new(LIMITS);
+        let body = [hello(), bad, END_FRAME.to_vec(), vec![3; 500]].concat();
+        let mut input = &body[..];
+        let errors = (0..100).filter(|_| reader.next(&mut input).is_err()).count();
+        assert!(errors > 0);
+    }
 }
 
 #[test]
@@ -189,7 +248,7 @@ fn frame() -> impl Strategy<Value = Whole> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..200);
     prop_oneof![
         (any::<[u8; 16]>(), bytes()).prop_map(|(id, bytes)| Whole::Chunk(ChunkId(id), bytes)),
-        (any::<[u8; 16]>(), any::<u32>(), any::<bool>(), bytes()).prop_map(|(id, offset, last, bytes)| {
+        (any::<[u8; 16]>(), 0..300u32, any::<bool>(), bytes()).prop_map(|(id, offset, last, bytes)| {
             let (id, offset, length) = (ChunkId(id), u64::from(offset), bytes.len() as u64);
             Whole::Range(ChunkRange { id, offset, length, last }, bytes)
         }),

@@ -106,10 +106,17 @@ const ENTRIES: &[(&str, usize)] = &[("[Content_Types].xml", 300), ("empty", 0), 
 
 fn cut(file: &[u8]) -> Cut {
     let mut cutter = ZipCutter::new(file.len() as u64);
-    let mut read = 0;
+    let (mut read, mut steps, mut headers_from) = (0, 0, 0);
     while let Some(wanted) = cutter.wanted() {
         assert!(wanted.start < wanted.end && wanted.end <= file.len() as u64, "{wanted:?}");
+        assert!(wanted.end - wanted.start <= DIRECTORY_BYTES_MAX, "{wanted:?}");
         read += wanted.end - wanted.start;
+        if matches!(cutter.step, Step::Local(_)) {
+            assert!(wanted.end - wanted.start == LOCAL_HEADER_LENGTH && wanted.start >= headers_from, "{wanted:?}");
+            headers_from = wanted.end;
+        }
+        steps += 1;
+        assert!(steps < CHUNKS_MAX + 4);
         cutter.give(&file[wanted.start as usize..wanted.end as usize]);
     }
     assert!(read <= 2 * file.len() as u64 + 100, "{read} bytes of {}", file.len());
@@ -184,6 +191,153 @@ fn a_directory_that_lies_about_itself_is_not_believed() {
 }
 
 #[test]
+fn zip64_fields_that_lie_are_not_believed() {
+    let good = archive(ENTRIES, Style::Zip64, 0, b"");
+    let locator = good.bytes.len() - END_RECORD_LENGTH - END_LOCATOR_64_LENGTH;
+    let record = locator - END_RECORD_64_LENGTH as usize;
+    let directory = *good.directory.first().unwrap() as u64;
+    let with = |at: usize, value: u64| {
+        let mut bytes = good.bytes.clone();
+        bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        cut(&bytes)
+    };
+    let size = good.bytes.len() as u64;
+    for at in [0, 1, record as u64 - 1, record as u64 + 1, locator as u64, size - 1, size, 1 << 63, u64::MAX] {
+        assert_eq!(with(locator + 8, at), Cut::FullFile, "the record is at {at}");
+    }
+    assert_eq!(with(record, 0), Cut::FullFile, "a record that is none");
+    assert_eq!(with(record + 16, 1), Cut::FullFile, "on the second disk");
+    for offset in [0, 29, directory - 1, directory + 1, size, 1 << 63, u64::MAX - 10, u64::MAX] {
+        assert_eq!(with(record + 48, offset), Cut::FullFile, "the directory is at {offset}");
+    }
+    let length = record as u64 - directory;
+    for length in [0, 45, length - 1, length + 1, DIRECTORY_BYTES_MAX + 1, 1 << 63, u64::MAX] {
+        assert_eq!(with(record + 40, length), Cut::FullFile, "the directory has {length} bytes");
+    }
+
+    // The zip64 field of a record of the directory: kind, length, uncompressed, compressed, offset.
+    let field = |entry: usize| good.directory[entry] + DIRECTORY_HEADER_LENGTH + ENTRIES[entry].0.len();
+    for offset in [1, 1 << 63, u64::MAX] {
+        assert_eq!(with(field(0) + 20, offset), Cut::FullFile, "the first entry is at {offset}");
+    }
+    assert_eq!(with(field(2) + 20, 1), Cut::FullFile, "the third entry is inside the first header");
+    for offset in [directory + 1, size, 1 << 63, u64::MAX] {
+        // The second entry is followed by the fourth now, and that by one beyond the directory.
+        let Cut::Zip(lengths) = with(field(2) + 20, offset) else { panic!("{offset}") };
+        assert_eq!(lengths.len(), 5, "the third entry is at {offset}: {lengths:?}");
+    }
+    for compressed in [5001, 1 << 63, u64::MAX] {
+        assert_eq!(with(field(0) + 12, compressed), Cut::FullFile, "the first entry has {compressed} bytes");
+        let Cut::Zip(lengths) = with(field(2) + 12, compressed) else { panic!("{compressed}") };
+        assert_eq!(lengths.len(), 4, "the third entry has {compressed} bytes");
+    }
+    for head in [(24 << 16) | 2, 23 << 16 | 1, 25 << 16 | 1, 1, 0xffff_0001] {
+        let mut bytes = good.bytes.clone();
+        bytes[field(2)..field(2) + 4].copy_from_slice(&u32::to_le_bytes(head));
+        assert_eq!(cut(&bytes), Cut::FullFile, "the field begins with {head:#x}");
+    }
+}
+
+#[test]
+fn a_directory_among_the_entries_is_not_overrun() {
+    let good = archive(ENTRIES, Style::Plain, 0, b"");
+    let end = good.bytes.len() - END_RECORD_LENGTH;
+    // The directory itself, once more, inside the data of the third entry; the end record points there.
+    let start = *good.directory.first().unwrap();
+    let (inside, length) = (good.cuts[4] as usize + 100, end - start);
+    let mut bytes = good.bytes.clone();
+    bytes.copy_within(start..end, inside);
+    bytes[end + 16..end + 20].copy_from_slice(&(inside as u32).to_le_bytes());
+    assert!(inside + length < good.cuts[5] as usize, "it fits there");
+    // The third entry now reaches into the directory, and the fourth lies behind it.
+    assert_eq!(cuts(&bytes), good.cuts[..4]);
+}
+
+#[test]
+fn a_directory_that_is_larger_than_is_read_is_never_asked_for() {
+    for (length, asked) in
+        [(DIRECTORY_BYTES_MAX, true), (DIRECTORY_BYTES_MAX + 1, false), (u64::from(u32::MAX) - 1, false)]
+    {
+        // Only what is wanted of it exists.
+        let size = 1 << 33;
+        let mut cutter = ZipCutter::new(size);
+        cutter.give(b"PK\x03\x04");
+        let tail = cutter.wanted().unwrap();
+        let mut bytes = vec![0; (tail.end - tail.start) as usize];
+        let end = bytes.len() - END_RECORD_LENGTH;
+        bytes[end..end + 4].copy_from_slice(&END_RECORD.to_le_bytes());
+        bytes[end + 12..end + 16].copy_from_slice(&(length as u32).to_le_bytes());
+        bytes[end + 16..end + 20].copy_from_slice(&30u32.to_le_bytes());
+        cutter.give(&bytes);
+        assert_eq!(cutter.wanted(), asked.then_some(30..30 + length), "{length}");
+        assert_eq!(cutter.cut(), Cut::FullFile);
+    }
+}
+
+#[test]
+fn the_largest_file_of_all_is_no_trouble() {
+    // An archive of two entries in a file of which only what is wanted exists. Each sum that may overflow is tried.
+    const SIZE: u64 = u64::MAX;
+    const RECORD: u64 = SIZE - 300;
+    const DIRECTORY_LENGTH: u64 = 2 * DIRECTORY_HEADER_LENGTH as u64 + 12;
+    let given = |step: &Step, wanted: Range<u64>, second: u64, directory: u64, names: u16| {
+        let mut bytes = vec![0; (wanted.end - wanted.start) as usize];
+        let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+        match step {
+            Step::Beginning => put(0, &LOCAL_HEADER.to_le_bytes()),
+            Step::Tail => {
+                let at = (wanted.end - wanted.start) as usize - END_RECORD_LENGTH;
+                put(at, &END_RECORD.to_le_bytes());
+                put(at - END_LOCATOR_64_LENGTH, &END_LOCATOR_64.to_le_bytes());
+                put(at - END_LOCATOR_64_LENGTH + 8, &RECORD.to_le_bytes());
+            }
+            Step::End64 => {
+                put(0, &END_RECORD_64.to_le_bytes());
+                put(40, &[DIRECTORY_LENGTH, directory].map(u64::to_le_bytes).concat());
+            }
+            Step::Directory => {
+                put(0, &DIRECTORY_HEADER.to_le_bytes());
+                put(46, &DIRECTORY_HEADER.to_le_bytes());
+                put(46 + 30, &12u16.to_le_bytes());
+                put(46 + 42, &u32::MAX.to_le_bytes());
+                put(92, &[1, 0, 8, 0]);
+                put(96, &second.to_le_bytes());
+            }
+            Step::Local(at) => {
+                put(0, &LOCAL_HEADER.to_le_bytes());
+                put(26, &(if *at == 0 { 0 } else { names }).to_le_bytes());
+                put(28, &(if *at == 0 { 0 } else { names }).to_le_bytes());
+            }
+            Step::Done => {}
+        }
+        bytes
+    };
+    for (second, directory, names, chunks) in [
+        (1 << 40, 1 << 63, 0, 5),
+        (RECORD - 150, RECORD - DIRECTORY_LENGTH, 0, 5),
+        (RECORD - 150, RECORD - DIRECTORY_LENGTH, u16::MAX, 3),
+        (u64::MAX, RECORD - DIRECTORY_LENGTH, u16::MAX, 1),
+        (u64::MAX - 20, RECORD - DIRECTORY_LENGTH, u16::MAX, 1),
+        (100, u64::MAX - 20, 0, 1),
+        (100, u64::MAX - DIRECTORY_LENGTH, 0, 1),
+    ] {
+        let mut cutter = ZipCutter::new(SIZE);
+        while let Some(wanted) = cutter.wanted() {
+            assert!(wanted.start < wanted.end && wanted.end - wanted.start <= DIRECTORY_BYTES_MAX, "{wanted:?}");
+            let bytes = given(&cutter.step, wanted, second, directory, names);
+            cutter.give(&bytes);
+        }
+        match cutter.cut() {
+            Cut::FullFile => assert_eq!(chunks, 1, "{second} {directory} {names}"),
+            Cut::Zip(lengths) => {
+                assert_eq!(lengths.len(), chunks, "{second} {directory} {names}: {lengths:?}");
+                assert_eq!(lengths.iter().sum::<u64>(), SIZE);
+            }
+        }
+    }
+}
+
+#[test]
 fn from_an_entry_that_lies_on_everything_is_the_last_chunk() {
     let good = archive(ENTRIES, Style::Plain, 0, b"");
     // The chunks of the first two entries are header, data, header; the third entry begins at the fourth cut.
@@ -241,21 +395,47 @@ fn resources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The resources of the official validator are not ours to carry; whoever has them names their folder.
+/// The folder with the official validator's data: beside the runner that `LECTERN_VALIDATOR` names, or in
+/// `../shared/validator` beside the repository.
+fn validator_data() -> Option<PathBuf> {
+    let named = std::env::var_os("LECTERN_VALIDATOR").map(PathBuf::from);
+    let named = named.map(|path| if path.is_dir() { path } else { path.with_file_name("") });
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/validator");
+    Some(named.unwrap_or_else(beside).join("data")).filter(|path| path.is_dir())
+}
+
+/// The published rule, as it stands in the documents: from one local header to the next, by the sizes in them.
+fn published_cuts(file: &[u8]) -> Vec<u64> {
+    let (mut cuts, mut at) = (vec![0], 0);
+    while number_4(file, at) == Some(LOCAL_HEADER) {
+        let names = number_2(file, at + 26).unwrap() + number_2(file, at + 28).unwrap();
+        let data = at + 30 + usize::from(names);
+        let end = data + number_4(file, at + 18).unwrap() as usize;
+        cuts.push(data as u64);
+        if end > data {
+            cuts.push(end as u64);
+        }
+        at = end;
+    }
+    cuts
+}
+
+/// The resources of the official validator are not ours to carry, so they are looked for as `cargo xtask official` does.
 #[test]
 fn the_resources_of_the_official_validator_are_cut_as_they_say() {
-    let Some(folder) = std::env::var_os("LECTERN_VALIDATOR_DATA") else {
-        eprintln!("not run: LECTERN_VALIDATOR_DATA names no folder");
+    let Some(folder) = validator_data() else {
+        eprintln!("skipped: the data of the official validator was not found (LECTERN_VALIDATOR names its folder)");
         return;
     };
     let mut files = Vec::new();
-    resources(Path::new(&folder), &mut files);
-    assert!(!files.is_empty());
+    resources(&folder, &mut files);
+    assert!(files.len() >= 12, "{} resources", files.len());
     for file in &files {
         let bytes = std::fs::read(file).unwrap();
         let expected = std::fs::read_to_string(file.with_file_name("ChunkIds.txt")).unwrap();
         let expected: Vec<u64> = expected.split_whitespace().map(|line| line.parse().unwrap()).collect();
         assert_eq!(cuts(&bytes), expected, "{}", file.display());
+        assert_eq!(published_cuts(&bytes), expected, "{}", file.display());
     }
     println!("{} resources", files.len());
 }
@@ -277,5 +457,15 @@ proptest! {
             bytes.truncate(cut_off.index(bytes.len()));
         }
         cut(&bytes);
+    }
+
+    #[test]
+    fn an_archive_as_office_writes_it_is_cut_by_the_published_rule(
+        entries in prop::collection::vec(("[a-zA-Z/._\\[\\]]{0,40}", 0usize..3000), 1..20),
+        comment in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let entries: Vec<(&str, usize)> = entries.iter().map(|(name, size)| (name.as_str(), *size)).collect();
+        let archive = archive(&entries, Style::Plain, 0, &comment);
+        prop_assert_eq!(cuts(&archive.bytes), published_cuts(&archive.bytes));
     }
 }
