@@ -514,7 +514,11 @@ mod tests {
         let check = ["check", "--folder", text(folder.path()), "--config", text(&settings)];
         write(&server("signs").await);
         let printed = program.run(&check).await.unwrap();
-        assert!(printed.contains("ok       office has 1 apps for 2 extensions, and signs its requests"), "{printed}");
+        assert!(
+            printed
+                .contains("ok       office has 1 apps for 2 extensions, coauthors docx xlsx, and signs its requests"),
+            "{printed}"
+        );
         assert!(printed.contains("ok       the registry opens and knows 0 files"), "{printed}");
         write("http://127.0.0.1:1");
         assert_eq!(program.run(&check).await.unwrap_err().to_string(), "error: one check failed");
