@@ -21,6 +21,7 @@ mod rescued;
 pub mod sample;
 mod section;
 mod server;
+mod sign_in;
 pub mod values;
 mod wopi;
 
@@ -38,6 +39,7 @@ pub use log::{Log, LogFormat};
 pub use people::{PERSON_NAME_LENGTH_MAX, RoleName, SettingsUser, is_person_name};
 pub use rescued::Rescued;
 pub use server::Server;
+pub use sign_in::SignIn;
 pub use wopi::Wopi;
 
 use crate::trouble::{OrTrouble, Trouble};
@@ -60,6 +62,8 @@ pub struct Settings {
     pub wopi: Wopi,
     /// `[bootstrapper]`
     pub bootstrapper: Bootstrapper,
+    /// `[sign_in]`
+    pub sign_in: SignIn,
     /// `[limits]`
     pub limits: Limits,
     /// `[history]`

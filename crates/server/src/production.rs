@@ -15,6 +15,7 @@ use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, Tree, TreeP
 use lectern_host::records::FileRecord;
 use lectern_host::{Body, Front, Host, HostSettings, Ports};
 use lectern_registry::{Opener, SqliteRegistry};
+use lectern_web::{Pages, WebParts, WebSettings};
 use tower::Service;
 use wopi::action_url::ActionUrlFacts;
 use wopi::discovery::{Discovery, NetZone};
@@ -125,6 +126,17 @@ fn host_settings(premises: &Premises) -> HostSettings {
         versions_kept: history.every_for.get(),
         versions_daily_kept: history.daily_for.get(),
         ..HostSettings::new(premises.public_url.as_str())
+    }
+}
+
+fn web_settings(premises: &Premises) -> WebSettings {
+    let sign_in = &premises.place.settings.sign_in;
+    WebSettings {
+        session_lifetime: sign_in.session_lifetime.get(),
+        tries_per_name: u32::try_from(sign_in.tries_per_name.get()).unwrap_or(u32::MAX),
+        tries_per_address: u32::try_from(sign_in.tries_per_address.get()).unwrap_or(u32::MAX),
+        try_again_after: sign_in.try_again_after.get(),
+        ..WebSettings::default()
     }
 }
 
@@ -252,6 +264,9 @@ impl Wiring for Production {
         };
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let answers = Answers::new(Arc::clone(&host), wopi_limits, premises.public_url.path(), &machine);
+        let web = WebParts { host: Arc::clone(&host) };
+        let pages = Pages::new(web, web_settings(premises))
+            .or_trouble(|| format!("cannot make pages for {}", premises.public_url))?;
         let mut background = tokio::task::JoinSet::new();
         let clients = Arc::clone(&host.ports().clients);
         background.spawn(clients.keep_fresh(std::future::pending()));
@@ -271,7 +286,7 @@ impl Wiring for Production {
                 tracing::error!("closing the records: {error}");
             }
         });
-        Ok(Served { parts, wopi: answers, probes: Vec::new(), background, close })
+        Ok(Served { parts, wopi: answers, pages: Some(pages), probes: Vec::new(), background, close })
     }
 
     fn read_discovery(&self, xml: &str) -> Result<DiscoverySummary, String> {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::section::{Section, Value};
-use super::{Bootstrapper, Client, Contents, History, Limits, Log, Rescued, Server, SettingsUser, Wopi};
+use super::{Bootstrapper, Client, Contents, History, Limits, Log, Rescued, Server, SettingsUser, SignIn, Wopi};
 
 fn sections() -> Vec<Section> {
     vec![
@@ -11,6 +11,7 @@ fn sections() -> Vec<Section> {
         Contents::manual(),
         Client::manual(),
         SettingsUser::manual(),
+        SignIn::manual(),
         Wopi::manual(),
         Bootstrapper::manual(),
         Limits::manual(),

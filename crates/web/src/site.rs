@@ -1,0 +1,167 @@
+//! All pages: which path is answered by what, and what surrounds every answer.
+//!
+//! | layer, from outside | what it does |
+//! |---|---|
+//! | `headers` | adds the headers that a page does not set itself |
+//! | `dress` | finds out who asks; turns a [`Problem`] into a page in their language |
+//! | `csrf` | refuses what another site sends with our cookies (`Sec-Fetch-Site`, else `Origin`) |
+//! | the routes | one handler per page |
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http_body_util::BodyExt;
+use lectern_accounts::Passwords;
+use lectern_host::records::{Role, User};
+use lectern_host::{Body, Host};
+use tower::{Service, ServiceBuilder};
+use tower_http::csrf::{ConfigError, CsrfLayer};
+
+use crate::cookies::Cookies;
+use crate::first_link::FirstLink;
+use crate::pages::{account, sign_in, welcome};
+use crate::problem::Problem;
+use crate::settings::WebSettings;
+use crate::throttle::Throttle;
+use crate::visitor::{Address, Visitor};
+use crate::{assets, headers};
+
+/// Largest body of an ordinary form, in bytes. Uploads have the limit of files.
+const FORM_BYTES_MAX: usize = 64 << 10;
+
+/// What comes behind these is a secret: a log that has paths must cut them.
+pub const ROUTE_PREFIXES_WITH_SECRETS: &[&str] = &["/welcome/"];
+
+/// What pages are made of.
+#[derive(Debug)]
+pub struct WebParts {
+    /// The use cases.
+    pub host: Arc<Host>,
+}
+
+/// What every handler has at hand.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) host: Arc<Host>,
+    pub(crate) settings: WebSettings,
+    /// What stands before our paths in the public URL: empty, or `/…` without a slash at its end.
+    pub(crate) base: String,
+    pub(crate) cookies: Cookies,
+    pub(crate) passwords: Passwords,
+    pub(crate) first_link: FirstLink,
+    pub(crate) tries_by_name: Throttle,
+    pub(crate) tries_by_address: Throttle,
+}
+
+/// All pages. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    router: Router,
+    shared: Arc<Shared>,
+}
+
+impl Pages {
+    /// The pages over a host.
+    ///
+    /// # Errors
+    ///
+    /// If the public URL has no origin that a browser would send.
+    pub fn new(parts: WebParts, settings: WebSettings) -> Result<Self, ConfigError> {
+        let host = parts.host;
+        let public_url = host.settings().public_url.clone();
+        let origin = host.links().origin().to_owned();
+        let random = &*host.ports().random;
+        let csrf = CsrfLayer::new()
+            .add_trusted_origin(&origin)?
+            .with_rejection_response(|_| Problem::CrossSite.into_response());
+        let shared = Arc::new(Shared {
+            base: public_url.strip_prefix(&origin).unwrap_or_default().to_owned(),
+            cookies: Cookies::of(&public_url),
+            passwords: Passwords::default(),
+            first_link: FirstLink::default(),
+            tries_by_name: Throttle::new(settings.tries_per_name, settings.try_again_after, random),
+            tries_by_address: Throttle::new(settings.tries_per_address, settings.try_again_after, random),
+            settings,
+            host,
+        });
+        let router = routes()
+            .layer(
+                ServiceBuilder::new()
+                    .layer(map_response(complete))
+                    .layer(from_fn_with_state(Arc::clone(&shared), dress))
+                    .layer(csrf),
+            )
+            .with_state(Arc::clone(&shared));
+        Ok(Self { router, shared })
+    }
+
+    /// Answers a request of the visitor at this address.
+    pub async fn handle(&self, request: http::Request<Body>, from: IpAddr) -> http::Response<Body> {
+        let mut request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(Address(from));
+        let Ok(answer) = self.router.clone().call(request).await;
+        answer.map(|body| body.map_err(Into::into).boxed_unsync())
+    }
+
+    /// A one-time link that makes the first administrator, if none can sign in yet. An earlier link is none any more.
+    ///
+    /// # Errors
+    ///
+    /// If the users cannot be listed.
+    pub async fn first_link(&self) -> Result<Option<String>, lectern_host::ports::RegistryError> {
+        let ports = self.shared.host.ports();
+        let can_sign_in = |user: &User| user.role == Role::Administrator && !user.disabled && user.password.is_some();
+        if ports.registry.users().await?.iter().any(can_sign_in) {
+            return Ok(None);
+        }
+        let lifetime = self.shared.settings.first_link_lifetime;
+        let secret = self.shared.first_link.issue(&*ports.random, self.shared.host.now(), lifetime);
+        Ok(Some(format!("{}/welcome/{secret}", self.shared.host.settings().public_url)))
+    }
+}
+
+fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/", get(account::home))
+        .route("/assets/{hash}/{name}", get(assets::asset))
+        .route("/welcome/{secret}", get(welcome::show).post(welcome::submit))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-out", post(sign_in::sign_out))
+        .route("/language", post(account::language))
+        .route("/account", get(account::show))
+        .route("/account/password", post(account::password))
+        .route("/account/sessions/end", post(account::end_session))
+        .route("/account/sessions/end-all", post(account::end_all_sessions))
+        .fallback(|| async { Problem::NotFound })
+        .method_not_allowed_fallback(|| async { Problem::Method })
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+}
+
+async fn complete(mut answer: Response) -> Response {
+    headers::complete(answer.headers_mut());
+    answer
+}
+
+/// Finds out who asks, and turns a problem into a page.
+async fn dress(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let visitor = if parts.uri.path().starts_with("/assets/") {
+        Visitor::unknown(&parts)
+    } else {
+        match Visitor::of(&parts, &shared).await {
+            Ok(visitor) => visitor,
+            Err(problem) => return problem.page(Visitor::unknown(&parts).frame(&shared)),
+        }
+    };
+    parts.extensions.insert(visitor.clone());
+    let answer = next.run(Request::from_parts(parts, body)).await;
+    match answer.extensions().get::<Problem>() {
+        Some(problem) => problem.page(visitor.frame(&shared)),
+        None => answer,
+    }
+}
