@@ -18,6 +18,7 @@
 pub mod containers;
 pub mod files;
 pub mod history;
+pub mod listing;
 pub mod names;
 pub mod people;
 mod samples;
@@ -98,6 +99,13 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             a_container_is_removed_only_at_the_revision_that_was_seen,
             a_container_that_is_removed_while_files_are_made_in_it_loses_none,
             a_file_comes_with_the_containers_it_is_in,
+        }
+        listing::{
+            files_are_listed_in_every_order,
+            a_listing_goes_on_after_a_file_that_is_gone,
+            containers_are_listed_as_people_order_them,
+            what_is_in_a_container_is_counted,
+            names_are_searched_without_letter_case_and_accents,
         }
         people::{
             every_field_of_a_user_comes_back,

@@ -1,9 +1,51 @@
-//! Who may do what: one function from a person's role and the token to permissions.
+//! Who may do what: a person's right on a file or container, and what the token lets through of it.
 
 use wopi::route::Permission;
 
 use crate::ports::TokenClaims;
 use crate::records::{Role, User};
+
+/// What somebody may do with a file, or with a container and everything in it. Each includes those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Right {
+    /// Read.
+    View,
+    /// Read, and comment.
+    Comment,
+    /// Write, rename, delete; make something in it.
+    Edit,
+    /// All that, share it with others, and release its locks.
+    Own,
+}
+
+impl Right {
+    /// All of them, weakest first.
+    pub const ALL: [Self; 4] = [Self::View, Self::Comment, Self::Edit, Self::Own];
+
+    /// The word for it in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Comment => "comment",
+            Self::Edit => "edit",
+            Self::Own => "own",
+        }
+    }
+
+    /// The right that the word names.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|right| right.as_str() == text)
+    }
+
+    /// What a role gives everywhere.
+    pub fn of_role(role: Role) -> Option<Self> {
+        match role {
+            Role::Administrator => Some(Self::Own),
+            Role::Editor => Some(Self::Edit),
+            Role::Viewer => Some(Self::View),
+        }
+    }
+}
 
 /// What somebody may do with a file or container.
 ///
@@ -20,11 +62,13 @@ pub struct Rights {
 impl Rights {
     /// What this user may do with this token.
     pub fn of(user: &User, token: &TokenClaims) -> Self {
-        let role_edits = match user.role {
-            Role::Administrator | Role::Editor => true,
-            Role::Viewer => false,
-        };
+        let role_edits = Right::of_role(user.role) >= Some(Right::Edit);
         Self { may_edit: role_edits && token.may_edit }
+    }
+
+    /// What somebody who has this right may do with a token for it.
+    pub(crate) fn with(right: Right, token: &TokenClaims) -> Self {
+        Self { may_edit: right >= Right::Edit && token.may_edit }
     }
 
     /// Whether a permission is among them.

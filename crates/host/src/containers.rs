@@ -116,7 +116,7 @@ impl Host {
         })
     }
 
-    async fn create_container_near(
+    pub(crate) async fn create_container_near(
         &self,
         parent: &ContainerRecord,
         near: &FileName,
@@ -130,7 +130,7 @@ impl Host {
     }
 
     /// The folder goes first: whatever happens after, the next scan finds the new container and knows it.
-    async fn create_container_if_free(
+    pub(crate) async fn create_container_if_free(
         &self,
         parent: &ContainerRecord,
         name: &FileName,

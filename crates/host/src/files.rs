@@ -220,7 +220,7 @@ impl Host {
         }
     }
 
-    async fn stage(&self, body: Body) -> Result<Staged, Refusal> {
+    pub(crate) async fn stage(&self, body: Body) -> Result<Staged, Refusal> {
         let limit = self.settings.body_bytes_max;
         let announced = body.size_hint().lower();
         if announced > limit {
@@ -245,7 +245,7 @@ impl Host {
     }
 
     /// Makes staged bytes the content of a file, if `permitted`, and the folder show it.
-    async fn save(
+    pub(crate) async fn save(
         &self,
         by: &Caller,
         first: &FileRecord,
@@ -285,7 +285,7 @@ impl Host {
     /// Removes bytes that nothing points to. If that fails, the sweeper does it.
     ///
     /// Whether something does is asked: a commit that was answered with an error may have been made all the same.
-    async fn discard(&self, id: &ContentId) {
+    pub(crate) async fn discard(&self, id: &ContentId) {
         match self.ports.registry.unreferenced(&[*id]).await {
             Ok(unreferenced) if unreferenced.contains(id) => {}
             Ok(_) => return,
@@ -300,7 +300,7 @@ impl Host {
     }
 
     /// Keeps a refused save for its author.
-    async fn rescue(&self, by: &Caller, staged: &Staged, refusal: &Refusal) {
+    pub(crate) async fn rescue(&self, by: &Caller, staged: &Staged, refusal: &Refusal) {
         let Ok(file) = by.file() else { return };
         if staged.stored.size == 0 || file.content.sha256 == Some(staged.stored.sha256) {
             return self.discard(&staged.id).await;
@@ -399,7 +399,7 @@ impl Host {
     }
 
     /// Refuses, before any bytes come, a specific name that is illegal or taken.
-    async fn check_name(&self, container: &ContainerId, target: &NewName) -> Result<(), Refusal> {
+    pub(crate) async fn check_name(&self, container: &ContainerId, target: &NewName) -> Result<(), Refusal> {
         match target {
             NewName::Near(_) => Ok(()),
             NewName::Illegal { reason, instead } => Err(Refusal::new(
@@ -426,7 +426,7 @@ impl Host {
     }
 
     /// Puts staged bytes under a name: a new file, or, where that was asked for, the content of the one there.
-    async fn place(
+    pub(crate) async fn place(
         &self,
         by: &Caller,
         container: &ContainerId,
@@ -443,7 +443,7 @@ impl Host {
         }
     }
 
-    async fn create_near(
+    pub(crate) async fn create_near(
         &self,
         by: &Caller,
         container: &ContainerId,
@@ -489,7 +489,7 @@ impl Host {
     }
 
     /// A new file of this name with these bytes; `None` if something has the name.
-    async fn create_if_free(
+    pub(crate) async fn create_if_free(
         &self,
         by: &Caller,
         container: &ContainerId,
@@ -570,7 +570,7 @@ impl Host {
         Err(Refusal::internal(format!("no free name like `{wanted}` was found")))
     }
 
-    async fn rename_if_free(
+    pub(crate) async fn rename_if_free(
         &self,
         first: &FileRecord,
         name: &FileName,
@@ -644,7 +644,11 @@ impl Host {
     }
 
     /// Who has a name: the registry knows, unless another program was faster or took it away again.
-    async fn name_holder(&self, container: &ContainerId, name: &FileName) -> Result<Option<NameHolder>, Refusal> {
+    pub(crate) async fn name_holder(
+        &self,
+        container: &ContainerId,
+        name: &FileName,
+    ) -> Result<Option<NameHolder>, Refusal> {
         let registry = &self.ports.registry;
         match registry.file_named(container, name).await {
             Ok(record) => {
@@ -833,7 +837,7 @@ impl NewName {
             }
             RelativeTarget::Specific { name, overwrite } => {
                 let objection = match &name.name {
-                    Ok(name) => naming::legal(name).err(),
+                    Ok(name) => naming::legal(name).err().map(|objection| objection.to_string()),
                     Err(error) => Some(error.to_string()),
                 };
                 match (&name.name, objection) {

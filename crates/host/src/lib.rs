@@ -6,11 +6,12 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`locks`], [`coauth`], [`plus`], [`saving`], [`naming`], [`access`], [`sweep`] | the rules, pure, each with its table |
+//! | [`locks`], [`coauth`], [`plus`], [`saving`], [`naming`], [`order`], [`access`], [`sweep`] | the rules, pure, each with its table |
 //! | [`host`], `shelf` | load, decide, commit; what the folder shows |
 //! | `files`, `coauthoring`, `containers` | one method per operation |
 //! | [`index`] | keeping the registry true to a folder that others change |
 //! | [`front`] | the host as `wopi-service` wants it |
+//! | [`desk`] | the host as pages want it: what people do |
 //! | [`clients`] | who may call us, and with which keys |
 //! | [`ports`], [`records`] | what the rules need from outside; what is remembered |
 //! | [`memory`] | reference implementations of the ports |
@@ -21,6 +22,7 @@ pub mod clients;
 pub mod coauth;
 mod coauthoring;
 mod containers;
+pub mod desk;
 pub mod errors;
 mod files;
 pub mod front;
@@ -31,6 +33,7 @@ pub mod links;
 pub mod locks;
 pub mod memory;
 pub mod naming;
+pub mod order;
 pub mod people;
 pub mod plus;
 pub mod ports;

@@ -34,8 +34,22 @@ const RESERVED: &[&str] = &[
     "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
-/// Why a client may not choose a name: words for a header, ASCII.
-pub type Objection = String;
+/// Why a client may not choose a name. As text it is words for a header, ASCII but for the character itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Objection {
+    /// A character that some file system or office client cannot live with.
+    #[error("the name contains {0}")]
+    Character(char),
+    /// What hidden and temporary files are called.
+    #[error("names of hidden and temporary files cannot be chosen")]
+    Unoffered,
+    /// A space at the beginning, or a space or dot at the end.
+    #[error("the name begins with a space or ends in a space or a dot")]
+    Edges,
+    /// The name of a device on Windows.
+    #[error("the name is reserved on Windows")]
+    Reserved,
+}
 
 /// Says what is wrong with a name that a client chose; `Ok` if nothing is.
 ///
@@ -45,16 +59,16 @@ pub type Objection = String;
 pub fn legal(name: &FileName) -> Result<(), Objection> {
     let text = name.as_str();
     if let Some(bad) = text.chars().find(|c| FORBIDDEN.contains(c)) {
-        return Err(format!("the name contains {bad}"));
+        return Err(Objection::Character(bad));
     }
     if is_unoffered(text) {
-        return Err("names of hidden and temporary files cannot be chosen".to_owned());
+        return Err(Objection::Unoffered);
     }
     if text.ends_with(['.', ' ']) || text.starts_with(' ') {
-        return Err("the name begins with a space or ends in a space or a dot".to_owned());
+        return Err(Objection::Edges);
     }
     if is_reserved(text) {
-        return Err("the name is reserved on Windows".to_owned());
+        return Err(Objection::Reserved);
     }
     Ok(())
 }

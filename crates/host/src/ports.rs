@@ -17,6 +17,10 @@ use crate::records::{
 };
 use crate::{Body, BoxError};
 
+mod listing;
+
+pub use listing::{Listings, Mark, Named, Slice, Sort};
+
 /// The time. Tests bring their own.
 pub trait Clock: Debug + Send + Sync + 'static {
     /// Now.
@@ -342,7 +346,7 @@ impl Located {
 /// * A name is taken once in a container, by a file or by a container, however many ask at once
 ///   ([`RegistryError::NameTaken`]). Names are compared byte for byte. Deleted files have no name.
 #[async_trait]
-pub trait Registry: Display + Debug + Send + Sync + 'static {
+pub trait Registry: Listings + Display + Debug + Send + Sync + 'static {
     // files
 
     /// The file with this id, deleted ones too.

@@ -62,6 +62,14 @@ pub(crate) fn seen_as(connection: &Connection, seen: &Fingerprint) -> Result<Vec
     Ok(containers.collect::<Result<_, _>>()?)
 }
 
+pub(crate) fn list(
+    connection: &Connection,
+    sql: &'static str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<ContainerRecord>, Error> {
+    Ok(prepared(connection, sql)?.query_map(params, record)?.collect::<Result<_, _>>()?)
+}
+
 pub(crate) fn in_container(
     connection: &Connection,
     parent: &ContainerId,

@@ -14,7 +14,7 @@ use crate::fields::{Fields, editors_text};
 use crate::{coauth, history, names};
 
 macro_rules! select {
-    ($($rest:literal),+) => {
+    ($($rest:expr),+) => {
         concat!(
             "SELECT f.id, f.container_id, f.name, f.revision, f.owner_id, f.created_at, f.version, ",
             "f.content_id, f.content_size, f.content_sha256, f.modified_at_100ns, f.saved_by, f.editors, f.autosave, ",
@@ -27,6 +27,8 @@ macro_rules! select {
         )
     };
 }
+
+pub(crate) use select;
 
 const BY_ID: &str = select!("FROM files f WHERE f.id = $1");
 const BY_NAME: &str =
@@ -128,7 +130,11 @@ fn pending(fields: &mut Fields<'_>) -> rusqlite::Result<Option<Pending>> {
     }
 }
 
-fn list(connection: &Connection, sql: &'static str, params: impl rusqlite::Params) -> Result<Vec<FileRecord>, Error> {
+pub(crate) fn list(
+    connection: &Connection,
+    sql: &'static str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<FileRecord>, Error> {
     Ok(prepared(connection, sql)?.query_map(params, record)?.collect::<Result<_, _>>()?)
 }
 

@@ -16,7 +16,7 @@
 //! | `readers` | the connections that read |
 //! | `cache` | records in memory, and the question whether they are the latest |
 //! | `db`, `migrations` | how a database is opened, and its schema (`migrations/sqlite`) |
-//! | `files`, `names`, `history`, `containers`, `people` | the statements, a `const` each, above what runs them |
+//! | `files`, `names`, `listing`, `history`, `containers`, `people` | the statements, a `const` each, above what runs them |
 //! | `fields`, `coauth`, `error` | columns to values; what can go wrong |
 
 mod cache;
@@ -27,6 +27,7 @@ mod error;
 mod fields;
 mod files;
 mod history;
+mod listing;
 mod migrations;
 mod names;
 mod people;

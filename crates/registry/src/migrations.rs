@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use crate::containers;
 use crate::db::OpenError;
+use crate::{containers, names};
 
 struct Migration {
     number: i64,
@@ -13,9 +13,13 @@ struct Migration {
     sql: &'static str,
 }
 
+/// The step that orders listings, which SQL alone cannot.
+const PEOPLE: i64 = 4;
+
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "first", sql: include_str!("../migrations/sqlite/0001_first.sql") },
     Migration { number: 2, name: "coauth", sql: include_str!("../migrations/sqlite/0002_coauth.sql") },
+    Migration { number: PEOPLE, name: "people", sql: include_str!("../migrations/sqlite/0004_people.sql") },
 ];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)";
@@ -35,6 +39,9 @@ pub(crate) fn apply(path: &Path, connection: &mut Connection) -> Result<(), Open
     for migration in MIGRATIONS.iter().filter(|migration| migration.number > found) {
         transaction.execute_batch(migration.sql).map_err(failed)?;
         transaction.execute(APPLIED, params![migration.number, migration.name]).map_err(failed)?;
+    }
+    if found < PEOPLE {
+        names::make_keys(&transaction).map_err(failed)?;
     }
     match containers::ensure_root(&transaction) {
         Ok(()) => transaction.commit().map_err(failed),
@@ -60,6 +67,8 @@ mod tests {
              content_id, content_size, modified_at_100ns, editors, autosave, \
              lock_id, lock_expires_at, lock_since, lock_by) \
              VALUES ('f', 'c', 'n', 1, 'o', 1, 1, zeroblob(16), 0, 1, '[]', 0, 'A', 2, 1, 'o')";
+        const NAMES: &str = "INSERT INTO names (container_id, name, kind, id) \
+             VALUES ('c', 'Übung 10.DOCX', 'file', 'f'), ('c', 'Übung 9.d', 'container', 'd')";
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lectern.db");
         let old = Connection::open(&path).unwrap();
@@ -68,10 +77,17 @@ mod tests {
         old.execute_batch(MIGRATIONS[0].sql).unwrap();
         old.execute(APPLIED, params![1, MIGRATIONS[0].name]).unwrap();
         old.execute(FILE, []).unwrap();
+        old.execute(NAMES, []).unwrap();
         drop(old);
         let connection = crate::db::open_writer(&path).unwrap();
         let file = crate::files::by_id(&connection, &lectern_host::wopi::FileId::parse("f").unwrap()).unwrap();
         let LockState::Wopi(held) = file.lock else { panic!("{file:?}") };
         assert_eq!((held.id.as_str(), held.visible_as), ("A", None));
+        let keys = "SELECT name, extension FROM names ORDER BY sort_key";
+        let mut keys = connection.prepare(keys).unwrap();
+        let keys = keys.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let keys: Vec<(String, String)> = keys.map(Result::unwrap).collect();
+        let keys: Vec<(&str, &str)> = keys.iter().map(|(name, extension)| (&**name, &**extension)).collect();
+        assert_eq!(keys, [("Übung 9.d", ""), ("Übung 10.DOCX", "docx")]);
     }
 }

@@ -1,5 +1,7 @@
 //! [`SqliteRegistry`]: opening, checking, closing, and the port.
 
+mod listing;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -124,7 +126,7 @@ impl SqliteRegistry {
         Ok(self.writer.run(extent, work).await?)
     }
 
-    async fn read<T, F>(&self, read: F) -> Result<T>
+    pub(crate) async fn read<T, F>(&self, read: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, Error> + Send + 'static,

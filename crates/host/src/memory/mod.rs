@@ -3,4 +3,5 @@
 //! They are what the suites of `lectern-conformance` are tried on first, and what the tests of the rules run on.
 
 pub mod contents;
+mod listing;
 pub mod registry;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
-use crate::ports::{FileCommit, Page, ROOT_NAME, Registry, RegistryError};
+use crate::ports::{FileCommit, Named, Page, ROOT_NAME, Registry, RegistryError};
 use crate::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave, Revision,
     Session, SessionId, Timestamp, User, VersionEntry,
@@ -21,23 +21,16 @@ pub struct MemoryRegistry {
 }
 
 #[derive(Default)]
-struct State {
-    files: BTreeMap<FileId, FileRecord>,
+pub(super) struct State {
+    pub(super) files: BTreeMap<FileId, FileRecord>,
     versions: BTreeMap<FileId, BTreeMap<ItemVersion, VersionEntry>>,
     rescued: BTreeMap<[u8; 16], RescuedSave>,
-    containers: BTreeMap<ContainerId, ContainerRecord>,
-    names: BTreeMap<(ContainerId, FileName), Named>,
+    pub(super) containers: BTreeMap<ContainerId, ContainerRecord>,
+    pub(super) names: BTreeMap<(ContainerId, FileName), Named>,
     users: BTreeMap<UserId, User>,
     sessions: BTreeMap<SessionId, Session>,
     discovery: BTreeMap<String, DiscoveryCache>,
     activities: Vec<Activity>,
-}
-
-/// What a name in a container belongs to.
-#[derive(Clone)]
-enum Named {
-    File(FileId),
-    Container(ContainerId),
 }
 
 impl MemoryRegistry {
@@ -56,7 +49,7 @@ impl MemoryRegistry {
         Self { state: Mutex::new(state) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Every method checks before it changes, so a panic elsewhere leaves nothing half done in here.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

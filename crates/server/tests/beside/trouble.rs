@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use lectern_host::ports::{FileCommit, Page, Registry, RegistryError};
+use lectern_host::ports::{FileCommit, Listings, Named, Page, Registry, RegistryError, Slice};
 use lectern_host::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
     SessionId, Timestamp, User, VersionEntry,
@@ -65,6 +65,28 @@ impl fmt::Display for Troubled {
 impl fmt::Debug for Troubled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl Listings for Troubled {
+    async fn files_listed(&self, container: &ContainerId, slice: &Slice) -> Result<Vec<FileRecord>, RegistryError> {
+        self.inner.files_listed(container, slice).await
+    }
+    async fn containers_listed(
+        &self,
+        parent: &ContainerId,
+        after: Option<&FileName>,
+        descending: bool,
+        limit: usize,
+    ) -> Result<Vec<ContainerRecord>, RegistryError> {
+        self.inner.containers_listed(parent, after, descending, limit).await
+    }
+    async fn count_in(&self, container: &ContainerId, max: usize) -> Result<usize, RegistryError> {
+        self.inner.count_in(container, max).await
+    }
+    async fn named_like(&self, text: &str, looked_at_max: usize, limit: usize) -> Result<Vec<Named>, RegistryError> {
+        self.inner.named_like(text, looked_at_max, limit).await
     }
 }
 

@@ -23,6 +23,7 @@ mod world;
 mod bootstrapper;
 mod containers;
 mod deleting;
+mod desk;
 mod ecosystem;
 mod file_url;
 mod folder;

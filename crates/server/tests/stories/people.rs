@@ -27,6 +27,10 @@ impl Person {
         Self { world: world.clone(), user, session: session.id, expires_at: session.expires_at }
     }
 
+    pub(crate) fn session(&self) -> &SessionId {
+        &self.session
+    }
+
     /// What a token of theirs says.
     fn claims(&self, may_edit: bool, client: Option<&str>) -> TokenClaims {
         TokenClaims {
