@@ -24,6 +24,7 @@ use wopi_service::{Limits, Refusal, WopiService, render};
 
 use crate::config::{Client, ProofRule, Settings};
 use crate::discovery_source::HttpDiscovery;
+use crate::samples;
 use crate::system::{SystemClock, SystemRandom};
 use crate::trouble::{OrTrouble, Trouble};
 use crate::wiring::{ActionUrl, DiscoverySummary, Documents, Parts, Premises, Served, Wiring};
@@ -264,7 +265,10 @@ impl Wiring for Production {
         };
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let answers = Answers::new(Arc::clone(&host), wopi_limits, premises.public_url.path(), &machine);
-        let web = WebParts { host: Arc::clone(&host) };
+        let web = WebParts {
+            host: Arc::clone(&host),
+            blanks: samples::blanks().into_iter().map(|(extension, bytes)| (extension, bytes.into())).collect(),
+        };
         let pages = Pages::new(web, web_settings(premises))
             .or_trouble(|| format!("cannot make pages for {}", premises.public_url))?;
         let mut background = tokio::task::JoinSet::new();

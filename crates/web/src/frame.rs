@@ -24,6 +24,8 @@ pub(crate) struct Frame {
     pub(crate) here: String,
     /// What was just done.
     pub(crate) said: Option<Said>,
+    /// What was searched for, to stand in the field again.
+    pub(crate) searched: String,
 }
 
 impl Frame {
@@ -73,6 +75,25 @@ impl Frame {
     pub(crate) fn datetime(&self, at: &Timestamp) -> String {
         moment(*at).map_or_else(String::new, |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
     }
+
+    /// A number of bytes as a person reads it.
+    pub(crate) fn size(&self, bytes: &u64) -> String {
+        const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
+        let (mut tenths, mut unit) = (u128::from(*bytes) * 10, 0);
+        while tenths >= 10_000 && unit + 1 < UNITS.len() {
+            tenths /= 1000;
+            unit += 1;
+        }
+        let point = match self.words.0 {
+            Language::English => '.',
+            Language::German => ',',
+        };
+        match UNITS.get(unit) {
+            Some(unit) if tenths < 100 && *bytes >= 1000 => format!("{}{point}{} {unit}", tenths / 10, tenths % 10),
+            Some(unit) => format!("{} {unit}", tenths / 10),
+            None => String::new(),
+        }
+    }
 }
 
 fn moment(at: Timestamp) -> Option<jiff::Zoned> {
@@ -85,10 +106,20 @@ pub(crate) enum Said {
     PasswordChanged,
     SessionEnded,
     SessionsEnded,
+    Uploaded,
+    ContainerMade,
+    Renamed,
 }
 
 impl Said {
-    const ALL: &[Self] = &[Self::PasswordChanged, Self::SessionEnded, Self::SessionsEnded];
+    const ALL: &[Self] = &[
+        Self::PasswordChanged,
+        Self::SessionEnded,
+        Self::SessionsEnded,
+        Self::Uploaded,
+        Self::ContainerMade,
+        Self::Renamed,
+    ];
 
     /// The word in the address, which is the name of the message, too.
     pub(crate) fn id(self) -> &'static str {
@@ -96,6 +127,9 @@ impl Said {
             Self::PasswordChanged => "said-password-changed",
             Self::SessionEnded => "said-session-ended",
             Self::SessionsEnded => "said-sessions-ended",
+            Self::Uploaded => "said-uploaded",
+            Self::ContainerMade => "said-container-made",
+            Self::Renamed => "said-renamed",
         }
     }
 
@@ -104,6 +138,11 @@ impl Said {
         let word = query?.split('&').find_map(|pair| pair.strip_prefix("said="))?;
         Self::ALL.iter().copied().find(|said| said.id() == word)
     }
+}
+
+/// A template as an answer.
+pub(crate) fn page(template: &impl Template) -> Response {
+    page_with(StatusCode::OK, template)
 }
 
 /// A template as an answer with a status.
@@ -119,7 +158,30 @@ mod tests {
     use super::*;
 
     pub(crate) fn frame(language: Language) -> Frame {
-        Frame { words: Words(language), base: String::new(), signed_in: None, here: "/".to_owned(), said: None }
+        Frame {
+            words: Words(language),
+            base: String::new(),
+            signed_in: None,
+            here: "/".to_owned(),
+            said: None,
+            searched: String::new(),
+        }
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        for (bytes, english, german) in [
+            (0, "0 B", "0 B"),
+            (999, "999 B", "999 B"),
+            (1000, "1.0 KB", "1,0 KB"),
+            (1_234, "1.2 KB", "1,2 KB"),
+            (12_345, "12 KB", "12 KB"),
+            (1_500_000, "1.5 MB", "1,5 MB"),
+            (u64::MAX, "18446744 TB", "18446744 TB"),
+        ] {
+            assert_eq!(frame(Language::English).size(&bytes), english);
+            assert_eq!(frame(Language::German).size(&bytes), german);
+        }
     }
 
     #[test]

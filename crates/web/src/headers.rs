@@ -20,6 +20,15 @@ use http::{HeaderMap, HeaderValue};
 pub(crate) const CONTENT_SECURITY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// What an image of somebody's may do where the browser shows it by itself: nothing at all. `sandbox` without a word makes
+/// it a page of no origin without scripts, which matters for SVG.
+pub(crate) const CONTENT_SECURITY_OF_IMAGES: &str =
+    "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox";
+
+/// The same for a PDF. Browsers show it in a viewer of their own, apart from our pages, and refuse to do so in a sandbox.
+pub(crate) const CONTENT_SECURITY_OF_PDFS: &str =
+    "default-src 'none'; object-src 'self'; img-src 'self' data:; style-src 'unsafe-inline'; frame-ancestors 'self'";
+
 static DEFAULTS: [(HeaderName, &str); 8] = [
     (CONTENT_SECURITY_POLICY, CONTENT_SECURITY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),

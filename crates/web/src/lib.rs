@@ -12,7 +12,7 @@
 //! | `signing_in`, `first_link`, `throttle`, `cookies` | sessions, passwords, the one-time link of a first start |
 //! | `pages` | one file per page: input, handler, what the page shows |
 //! | `problem` | every way to say no, as a page |
-//! | `frame`, `words`, `icons`, `assets` | what all pages share: layout, texts, pictures, files |
+//! | `frame`, `words`, `icons`, `kinds`, `assets` | what all pages share: layout, texts, pictures, files |
 //! | `headers` | the headers that keep pages harmless |
 //!
 //! Templates are in `templates/`, named like the handler's file; texts in `locales/`, one folder per language; the
@@ -24,6 +24,7 @@ mod first_link;
 mod frame;
 mod headers;
 mod icons;
+mod kinds;
 mod pages;
 mod problem;
 pub mod settings;

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
+use lectern_host::desk::{Denied, NameFault, Why};
 
 use crate::frame::{Frame, page_with};
 
@@ -17,6 +18,7 @@ const RETRY_AFTER_SECONDS: u16 = 5;
 /// | problem | status |
 /// |---|---|
 /// | `NotFound`: not there, or not for this person; the same answer for both | 404 |
+/// | `Denied`: a use case said no, and why | by the reason |
 /// | `CrossSite`: the request came from another site | 403 |
 /// | `Malformed`: a form that ours does not send | 400 |
 /// | `Method` | 405 |
@@ -24,9 +26,10 @@ const RETRY_AFTER_SECONDS: u16 = 5;
 /// | `LinkSpent`: the one-time link was used or ran out | 410 |
 /// | `Busy`: passing trouble | 503 |
 /// | `Failed`: everything else, logged | 500 |
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Problem {
     NotFound,
+    Denied(Why),
     CrossSite,
     Malformed,
     Method,
@@ -44,9 +47,10 @@ impl Problem {
     }
 
     /// Its status.
-    pub(crate) fn status(self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Denied(why) => status_of(why),
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -57,9 +61,10 @@ impl Problem {
         }
     }
 
-    /// The messages of its title and of what to do.
-    fn messages(self) -> (&'static str, &'static str) {
-        match self {
+    /// Its title, and what to do.
+    fn told(&self, frame: &Frame) -> (String, String) {
+        let (title, hint) = match self {
+            Self::Denied(why) => return (frame.say("problem-denied"), told(why, frame)),
             Self::NotFound => ("problem-not-found", "problem-not-found-hint"),
             Self::CrossSite => ("problem-cross-site", "problem-cross-site-hint"),
             Self::Malformed => ("problem-malformed", "problem-malformed-hint"),
@@ -68,20 +73,20 @@ impl Problem {
             Self::LinkSpent => ("problem-link-spent", "problem-link-spent-hint"),
             Self::Busy => ("problem-busy", "problem-busy-hint"),
             Self::Failed => ("problem-failed", "problem-failed-hint"),
-        }
+        };
+        (frame.say(title), frame.say(hint))
     }
 
     /// Its page.
-    pub(crate) fn page(self, frame: Frame) -> Response {
-        let (title, hint) = self.messages();
-        let (title, hint) = (frame.say(title), frame.say(hint));
+    pub(crate) fn page(&self, frame: Frame) -> Response {
+        let (title, hint) = self.told(&frame);
         let mut page = page_with(self.status(), &ProblemPage { p: frame, title, hint });
         self.add_headers(&mut page);
         page
     }
 
-    fn add_headers(self, answer: &mut Response) {
-        if self == Self::Busy {
+    fn add_headers(&self, answer: &mut Response) {
+        if *self == Self::Busy {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
     }
@@ -94,6 +99,69 @@ impl IntoResponse for Problem {
         self.add_headers(&mut answer);
         answer.extensions_mut().insert(self);
         answer
+    }
+}
+
+impl From<Denied> for Problem {
+    /// The ways to say no that every page has are those; what somebody can do something about keeps its reason.
+    fn from(Denied { why, because }: Denied) -> Self {
+        match why {
+            Why::SignedOut | Why::NotFound => Self::NotFound,
+            Why::Busy => {
+                tracing::warn!("a page was put off: {because}");
+                Self::Busy
+            }
+            Why::Failed => {
+                tracing::error!("a page failed: {because}");
+                Self::Failed
+            }
+            why => Self::Denied(why),
+        }
+    }
+}
+
+/// The status of a "no".
+pub(crate) fn status_of(why: &Why) -> StatusCode {
+    match why {
+        Why::SignedOut => StatusCode::UNAUTHORIZED,
+        Why::NotFound => StatusCode::NOT_FOUND,
+        Why::NotAllowed | Why::Root => StatusCode::FORBIDDEN,
+        Why::NameTaken { .. } | Why::Held | Why::Changed | Why::NotEmpty => StatusCode::CONFLICT,
+        Why::Name(_) | Why::TooDeep => StatusCode::UNPROCESSABLE_ENTITY,
+        Why::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Why::BrokenOff => StatusCode::BAD_REQUEST,
+        Why::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+        Why::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Why::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// A "no" as a person reads it, with what to do.
+pub(crate) fn told(why: &Why, p: &Frame) -> String {
+    match why {
+        Why::SignedOut => p.say("why-signed-out"),
+        Why::NotFound => p.say("problem-not-found-hint"),
+        Why::NotAllowed => p.say("why-not-allowed"),
+        Why::NameTaken { free: Some(free) } => p.with("why-name-taken-free", "free", free.as_str()),
+        Why::NameTaken { free: None } => p.say("why-name-taken"),
+        Why::Name(NameFault::Empty) => p.say("why-name-empty"),
+        Why::Name(NameFault::TooLong) => p.say("why-name-too-long"),
+        Why::Name(NameFault::Character(character)) if character.is_control() => p.say("why-name-control"),
+        Why::Name(NameFault::Character(character)) => p.with("why-name-character", "character", character.to_string()),
+        Why::Name(NameFault::Hidden) => p.say("why-name-hidden"),
+        Why::Name(NameFault::Edges) => p.say("why-name-edges"),
+        Why::Name(NameFault::Reserved) => p.say("why-name-reserved"),
+        Why::Name(NameFault::Refused) => p.say("why-name-refused"),
+        Why::Held => p.say("why-held"),
+        Why::TooLarge { limit } => p.with("why-too-large", "limit", p.size(limit)),
+        Why::BrokenOff => p.say("why-broken-off"),
+        Why::Range { .. } => p.say("why-range"),
+        Why::Changed => p.say("why-changed"),
+        Why::NotEmpty => p.say("why-not-empty"),
+        Why::TooDeep => p.say("why-too-deep"),
+        Why::Root => p.say("why-root"),
+        Why::Busy => p.say("problem-busy-hint"),
+        Why::Failed => p.say("problem-failed-hint"),
     }
 }
 

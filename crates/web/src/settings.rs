@@ -13,6 +13,8 @@ pub struct WebSettings {
     pub tries_per_address: u32,
     /// After how long one more try is allowed.
     pub try_again_after: Duration,
+    /// Most uploads at once; more are put off.
+    pub uploads_max: usize,
     /// How long the one-time link of a first start is good.
     pub first_link_lifetime: Duration,
 }
@@ -25,6 +27,7 @@ impl Default for WebSettings {
             tries_per_name: 10,
             tries_per_address: 50,
             try_again_after: Duration::from_secs(30),
+            uploads_max: 50,
             first_link_lifetime: Duration::from_secs(24 * HOUR),
         }
     }

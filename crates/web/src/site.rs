@@ -15,16 +15,18 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use lectern_accounts::Passwords;
 use lectern_host::records::{Role, User};
 use lectern_host::{Body, Host};
+use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder};
 use tower_http::csrf::{ConfigError, CsrfLayer};
 
 use crate::cookies::Cookies;
 use crate::first_link::FirstLink;
-use crate::pages::{account, sign_in, welcome};
+use crate::pages::{account, browse, sign_in, transfer, welcome};
 use crate::problem::Problem;
 use crate::settings::WebSettings;
 use crate::throttle::Throttle;
@@ -42,6 +44,8 @@ pub const ROUTE_PREFIXES_WITH_SECRETS: &[&str] = &["/welcome/"];
 pub struct WebParts {
     /// The use cases.
     pub host: Arc<Host>,
+    /// The blank files that can be begun: extension without dot, and bytes.
+    pub blanks: Vec<(&'static str, Bytes)>,
 }
 
 /// What every handler has at hand.
@@ -56,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) first_link: FirstLink,
     pub(crate) tries_by_name: Throttle,
     pub(crate) tries_by_address: Throttle,
+    pub(crate) blanks: Vec<(&'static str, Bytes)>,
+    pub(crate) uploads: Semaphore,
 }
 
 /// All pages. Clones are the same.
@@ -86,6 +92,8 @@ impl Pages {
             first_link: FirstLink::default(),
             tries_by_name: Throttle::new(settings.tries_per_name, settings.try_again_after, random),
             tries_by_address: Throttle::new(settings.tries_per_address, settings.try_again_after, random),
+            uploads: Semaphore::new(settings.uploads_max),
+            blanks: parts.blanks,
             settings,
             host,
         });
@@ -127,7 +135,20 @@ impl Pages {
 
 fn routes() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/", get(account::home))
+        .route("/", get(browse::home))
+        .route("/browse/{container}", get(browse::show))
+        .route("/browse/{container}/{mode}", get(browse::show_in_mode))
+        .route("/browse/{container}/new", post(browse::new_file))
+        .route("/browse/{container}/container", post(browse::new_container))
+        .route("/browse/{container}/rename", post(browse::rename_container))
+        .route(
+            "/browse/{container}/upload",
+            post(transfer::upload_form).put(transfer::upload_bytes).layer(DefaultBodyLimit::disable()),
+        )
+        .route("/files/{file}/rename", post(browse::rename_file))
+        .route("/download/{file}", get(transfer::download))
+        .route("/show/{file}", get(transfer::show))
+        .route("/search", get(browse::search))
         .route("/assets/{hash}/{name}", get(assets::asset))
         .route("/welcome/{secret}", get(welcome::show).post(welcome::submit))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))

@@ -97,6 +97,7 @@ impl Visitor {
             signed_in: user.map(|user| shown_name(user).to_owned()),
             here: self.here.clone(),
             said: self.said,
+            searched: String::new(),
         }
     }
 }

@@ -68,6 +68,7 @@ impl Language {
             ($tag:literal) => {
                 &[
                     ("account.ftl", include_str!(concat!("../locales/", $tag, "/account.ftl"))),
+                    ("files.ftl", include_str!(concat!("../locales/", $tag, "/files.ftl"))),
                     ("common.ftl", include_str!(concat!("../locales/", $tag, "/common.ftl"))),
                 ]
             };

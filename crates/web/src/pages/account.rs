@@ -56,12 +56,6 @@ struct SessionRow {
     is_this: bool,
 }
 
-/// `GET /`
-pub(crate) async fn home(State(shared): State<Arc<Shared>>, member: Member) -> Response {
-    drop(member);
-    see(&shared, "/account", None)
-}
-
 /// `GET /account`
 pub(crate) async fn show(State(shared): State<Arc<Shared>>, member: Member) -> Result<Response, Problem> {
     account_page(&shared, &member, StatusCode::OK, None).await

@@ -1,7 +1,9 @@
 //! The pages, one file each: input, handler, what the page shows.
 
 pub(crate) mod account;
+pub(crate) mod browse;
 pub(crate) mod sign_in;
+pub(crate) mod transfer;
 pub(crate) mod welcome;
 
 use axum::extract::rejection::FormRejection;

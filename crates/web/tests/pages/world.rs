@@ -103,7 +103,9 @@ impl World {
             random,
         };
         let host = Arc::new(Host::new(ports, HostSettings::new(public_url)));
-        let pages = Pages::new(WebParts { host: Arc::clone(&host) }, WebSettings::default()).unwrap();
+        let blanks = vec![("docx", Bytes::from_static(b"a blank docx")), ("txt", Bytes::new())];
+        let parts = WebParts { host: Arc::clone(&host), blanks };
+        let pages = Pages::new(parts, WebSettings::default()).unwrap();
         Self { pages, host, clock, passwords: Passwords::default(), _keys: keys }
     }
 
