@@ -37,6 +37,11 @@ impl Right {
         Self::ALL.into_iter().find(|right| right.as_str() == text)
     }
 
+    /// Whether a token for it may change anything at all.
+    pub fn writes(self) -> bool {
+        self >= Self::Edit
+    }
+
     /// What a role gives everywhere.
     pub fn of_role(role: Role) -> Option<Self> {
         match role {

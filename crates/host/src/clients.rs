@@ -15,6 +15,7 @@
 //! not want that.
 
 mod actions;
+mod choice;
 mod refresh;
 mod settings;
 mod state;
@@ -29,6 +30,7 @@ use wopi::action_url::ActionUrlFacts;
 use wopi::proof::{ProofKeys, ProofRule};
 
 pub use actions::{ClientAction, SUPPORTED_REQUIREMENTS};
+pub use choice::{Wanted, changes, choose, choose_action};
 pub use refresh::{RefreshError, Refreshed};
 pub use settings::{CLIENT_NAME_LENGTH_MAX, ClientSettings, ProofSetting, SettingsError, discovery_url_of};
 pub use state::ProofStatus;

@@ -101,22 +101,22 @@ impl Desk<'_> {
         locks::may_change(&at.record().lock, None, self.host.now()).map_err(Refusal::from)?;
         let caller = at.caller(&self.person);
         let staged = self.staged(body).await?;
-        self.save_free(&caller, &staged).await
+        match self.save_free(&caller, &staged).await {
+            Ok(entry) => Ok(entry),
+            Err(refusal) => {
+                self.host.rescue(&caller, &staged, &refusal).await;
+                Err(refusal.into())
+            }
+        }
     }
 
     /// Makes staged bytes the content of the caller's file, if nobody holds it.
-    pub(super) async fn save_free(&self, caller: &Caller, staged: &Staged) -> Result<FileEntry, Denied> {
+    pub(super) async fn save_free(&self, caller: &Caller, staged: &Staged) -> Result<FileEntry, Refusal> {
         let facts = SaveFacts::default();
         let saved = self.host.save(caller, caller.file()?, staged, &facts, |record, now| {
             locks::may_change(&record.lock, None, now).map_err(Refusal::from)
         });
-        match saved.await {
-            Ok(record) => Ok(FileEntry::of(&record, self.host.now())),
-            Err(refusal) => {
-                self.host.rescue(caller, staged, &refusal).await;
-                Err(refusal.into())
-            }
-        }
+        Ok(FileEntry::of(&saved.await?, self.host.now()))
     }
 
     /// The bytes of a file as it is now, or a part of them.

@@ -13,8 +13,14 @@
 //! | [`why`] | the ways to be told no |
 //! | [`listing`] | a container a page at a time, the way to it, and search by name |
 //! | [`filing`] | uploads, downloads, new files and containers, other names |
+//! | [`editing`] | opening a file in a client |
+//! | [`history`] | what a file was, and how to get it back |
+//! | [`holding`] | who holds a file, and how it is released |
 
+pub mod editing;
 pub mod filing;
+pub mod history;
+pub mod holding;
 pub mod listing;
 pub mod why;
 
@@ -22,7 +28,10 @@ use std::sync::Arc;
 
 use wopi::{ContainerId, FileId, UserId};
 
+pub use editing::{Editor, EditorToken, Offer};
 pub use filing::{Download, IfTaken};
+pub use history::{History, Version};
+pub use holding::{HeldBy, Holder};
 pub use listing::{Cursor, Entry, FileEntry, Found, Listing, Order, Step};
 pub use why::{Denied, NameFault, Why};
 
@@ -52,7 +61,7 @@ impl Person {
 
     /// What they are called on pages. Never empty.
     pub fn shown_as(&self) -> &str {
-        if self.user.display_name.trim().is_empty() { &self.user.name } else { &self.user.display_name }
+        shown_as(&self.user)
     }
 
     /// By which session they came.
@@ -82,6 +91,11 @@ impl Person {
         let rights = Rights::with(right, &claims);
         Caller { user: Arc::clone(&self.user), claims, rights, admission }
     }
+}
+
+/// What somebody is called on pages. Never empty.
+fn shown_as(user: &User) -> &str {
+    if user.display_name.trim().is_empty() { &user.name } else { &user.display_name }
 }
 
 /// A host as one person sees it, for the time of one request.
@@ -172,6 +186,8 @@ impl Desk<'_> {
         let Some(right) = self.person.right_on(&containers) else {
             return Err(Denied::new(Why::NotFound, "nobody shared the file with this person"));
         };
+        // Whoever made a file owns it, as long as they may change it at all.
+        let right = if right >= Right::Edit && record.owner == *self.person.id() { Right::Own } else { right };
         if right < needs {
             return Err(not_allowed(needs, right));
         }

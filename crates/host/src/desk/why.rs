@@ -49,6 +49,8 @@ pub enum Why {
     TooDeep,
     /// That cannot be done with the root.
     Root,
+    /// No client is known that does this with such a file.
+    NoClient,
     /// Passing trouble: it may work in a moment.
     Busy,
     /// Our failure. The log has more.

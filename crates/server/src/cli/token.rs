@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use lectern_accounts::TOKEN_LIFETIME;
+use lectern_host::clients::{Wanted, choose};
 use lectern_host::ids;
 use lectern_host::ports::{TokenClaims, TokenResource, TreePath};
 use lectern_host::records::{Role, Session, Timestamp};
@@ -138,9 +139,11 @@ impl Token {
             format!("curl '{wopi_src}?access_token={}'", if client.is_none() { token.clone() } else { seal(None) });
 
         if let Some(page) = &self.page {
-            let wanted = if may_edit { "edit" } else { "view" };
-            let of_client = || actions.iter().filter(|action| Some(&action.client) == client.as_ref());
-            let action = of_client().find(|action| action.action == wanted).or_else(|| of_client().next());
+            let wanted = if may_edit { Wanted::Edit } else { Wanted::View };
+            let offered = actions.iter().map(|action| (action.client.as_str(), action.action.as_str()));
+            // A page for no client at all opens nothing.
+            let whose = Some(client.as_deref().unwrap_or_default());
+            let action = choose(&offered, whose, wanted, file.content.size == 0).and_then(|at| actions.get(at));
             let action = action.ok_or_else(|| {
                 Trouble::new("there is nothing to open the file with")
                     .because("no client offers an action for it, or its discovery document was not fetched yet")

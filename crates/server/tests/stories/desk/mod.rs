@@ -2,7 +2,10 @@
 //!
 //! The pages have tests of their own. Here the desk itself is asked, because it is what decides.
 
+mod editing;
 mod filing;
+mod history;
+mod holding;
 mod listing;
 
 use http_body_util::BodyExt as _;
@@ -11,6 +14,7 @@ use lectern_host::full;
 use lectern_host::ports::TreePath;
 use wopi::{ContainerId, FileId, FileName};
 
+use crate::doors::{Door, File};
 use crate::people::Person;
 use crate::world::World;
 
@@ -66,6 +70,11 @@ pub(crate) async fn uploads(world: &World, person: &Person, path: &str, called: 
 pub(crate) async fn downloads(world: &World, person: &Person, id: &FileId) -> String {
     let download = at!(world, person, download(id, None)).unwrap();
     String::from_utf8(download.bytes.body.collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+/// What an editor opens that a page of somebody's gave this token.
+pub(crate) fn opened(world: &World, id: &FileId, token: &str) -> File {
+    File::new(Door::new(world, &world.host().links().wopi_src(id), token))
 }
 
 pub(crate) fn files_of(entries: &[Entry]) -> Vec<&lectern_host::desk::FileEntry> {

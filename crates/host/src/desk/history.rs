@@ -1,0 +1,190 @@
+//! The history of a file: who saved what, and how to get it back.
+//!
+//! Older versions may show what somebody took out of a document on purpose. So only who may change a file sees them.
+
+use std::collections::BTreeMap;
+
+use wopi::operation::ByteRange;
+use wopi::{FileId, ItemVersion, UserId};
+use wopi_service::{FileBytes, Refusal};
+
+use super::{Denied, Desk, Download, FileEntry, Why};
+use crate::access::Right;
+use crate::locks;
+use crate::ports::RegistryError;
+use crate::records::{Content, FileRecord, ModifiedAt, VersionEntry};
+use crate::saving::Staged;
+use crate::{errors, ports};
+
+/// Longest name of a version, in characters.
+pub const VERSION_NAME_LENGTH_MAX: usize = 200;
+
+/// A version of a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Version {
+    /// Which one.
+    pub version: ItemVersion,
+    /// How many bytes.
+    pub size: u64,
+    /// When it was saved.
+    pub modified_at: ModifiedAt,
+    /// By whom; `None` for another program.
+    pub saved_by: Option<UserId>,
+    /// Who else worked on it, as the client said.
+    pub editors: Vec<String>,
+    /// Whether the client saved by itself.
+    pub autosave: bool,
+    /// The name that somebody gave it.
+    pub name: Option<String>,
+    /// Whether it is never thinned out.
+    pub keep: bool,
+}
+
+/// A file and what it was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct History {
+    /// The file as it is.
+    pub file: FileEntry,
+    /// Its version now.
+    pub current: Version,
+    /// Those that were replaced, latest first.
+    pub past: Vec<Version>,
+}
+
+impl Version {
+    fn of(version: ItemVersion, content: Content, name: Option<String>, keep: bool) -> Self {
+        let Content { id: _, size, sha256: _, modified_at, saved_by, editors, autosave } = content;
+        Self { version, size, modified_at, saved_by, editors, autosave, name, keep }
+    }
+}
+
+impl Desk<'_> {
+    /// The versions of a file.
+    pub async fn history(&self, file: &FileId) -> Result<History, Denied> {
+        let at = self.at_file(file, Right::Edit).await?;
+        let record = self.host.current(at.record()).await?;
+        let past = self.versions(file).await?;
+        Ok(History {
+            file: FileEntry::of(&record, self.host.now()),
+            current: Version::of(record.version, record.content, None, false),
+            past: past.into_iter().map(|old| Version::of(old.version, old.content, old.label, old.keep)).collect(),
+        })
+    }
+
+    /// The bytes of a version, or a part of them.
+    pub async fn open_version(
+        &self,
+        file: &FileId,
+        version: ItemVersion,
+        range: Option<ByteRange>,
+    ) -> Result<Download, Denied> {
+        let at = self.at_file(file, Right::Edit).await?;
+        let old = match self.version(file, version).await {
+            Err(Denied { why: Why::NotFound, .. }) if at.record().version == version => {
+                return self.download(file, range).await;
+            }
+            old => old?,
+        };
+        let size = old.content.size;
+        let part = match range {
+            None => None,
+            Some(range) => Some(
+                range
+                    .within(size)
+                    .ok_or_else(|| Denied::new(Why::Range { size }, format!("the version has only {size} bytes")))?,
+            ),
+        };
+        let body = self.host.ports.contents.open(&old.content.id, part.clone().unwrap_or(0..size)).await;
+        let body = body.map_err(|e| errors::contents("opening a version", &e))?;
+        let record = FileRecord { version, content: old.content, ..at.record().clone() };
+        Ok(Download {
+            file: FileEntry::of(&record, self.host.now()),
+            bytes: FileBytes { body, size, range: part, version: Some(version) },
+        })
+    }
+
+    /// Makes an older version the file's content again: as a new version, so that nothing is lost. Not while somebody
+    /// holds the file.
+    pub async fn restore_version(&self, file: &FileId, version: ItemVersion) -> Result<FileEntry, Denied> {
+        let at = self.at_file(file, Right::Edit).await?;
+        locks::may_change(&at.record().lock, None, self.host.now()).map_err(Refusal::from)?;
+        let old = self.version(file, version).await?;
+        let staged = self.copied(&old.content).await?;
+        let restored = self.save_free(&at.caller(&self.person), &staged).await;
+        if restored.is_err() {
+            // Its bytes are in the history anyway.
+            self.host.discard(&staged.id).await;
+        }
+        Ok(restored?)
+    }
+
+    /// Stages the bytes of a content once more: a save needs bytes that nothing else points to.
+    async fn copied(&self, content: &Content) -> Result<Staged, Denied> {
+        let contents = &self.host.ports.contents;
+        let body = contents.open(&content.id, 0..content.size).await;
+        let body = body.map_err(|e| errors::contents("opening a version", &e))?;
+        let id = self.host.new_content_id();
+        match contents.put(&id, body, content.size).await {
+            Ok(stored) => Ok(Staged { id, stored }),
+            // What broke off was ours to read.
+            Err(ports::ContentsError::Body(error)) => {
+                Err(Denied::new(Why::Failed, format!("reading a version: {error}")))
+            }
+            Err(error) => Err(errors::contents("copying a version", &error).into()),
+        }
+    }
+
+    /// Gives a version a name, or takes it away. One that has a name is never thinned out.
+    pub async fn name_version(&self, file: &FileId, version: ItemVersion, name: Option<&str>) -> Result<(), Denied> {
+        let name = name.map(str::trim).filter(|name| !name.is_empty());
+        let name = name.map(|name| name.chars().filter(|c| !c.is_control()).take(VERSION_NAME_LENGTH_MAX).collect());
+        self.amend_version(file, version, |entry| entry.label.clone_from(&name)).await
+    }
+
+    /// Keeps a version for good, or no more.
+    pub async fn keep_version(&self, file: &FileId, version: ItemVersion, keep: bool) -> Result<(), Denied> {
+        self.amend_version(file, version, |entry| entry.keep = keep).await
+    }
+
+    async fn amend_version(
+        &self,
+        file: &FileId,
+        version: ItemVersion,
+        change: impl Fn(&mut VersionEntry) + Send,
+    ) -> Result<(), Denied> {
+        self.at_file(file, Right::Edit).await?;
+        let mut entry = self.version(file, version).await?;
+        change(&mut entry);
+        let amended = self.host.ports.registry.amend_version(&entry).await;
+        amended.map_err(|e| Denied::registry("amending a version", &e))
+    }
+
+    async fn versions(&self, file: &FileId) -> Result<Vec<VersionEntry>, Denied> {
+        let versions = self.host.ports.registry.versions(file).await;
+        versions.map_err(|e| Denied::registry("reading a history", &e))
+    }
+
+    async fn version(&self, file: &FileId, version: ItemVersion) -> Result<VersionEntry, Denied> {
+        let found = self.versions(file).await?.into_iter().find(|entry| entry.version == version);
+        found.ok_or_else(|| Denied::new(Why::NotFound, format!("the history has no version {version}")))
+    }
+
+    /// What people are called who have these ids. Of those who are unknown nothing is told.
+    pub async fn names_of(
+        &self,
+        ids: impl IntoIterator<Item = &UserId> + Send,
+    ) -> Result<BTreeMap<UserId, String>, Denied> {
+        let mut names = BTreeMap::new();
+        let ids: std::collections::BTreeSet<UserId> = ids.into_iter().cloned().collect();
+        for id in ids {
+            match self.host.ports.registry.user(&id).await {
+                Ok(user) => {
+                    names.insert(id, super::shown_as(&user).to_owned());
+                }
+                Err(RegistryError::NotFound) => {}
+                Err(error) => return Err(Denied::registry("reading a user", &error)),
+            }
+        }
+        Ok(names)
+    }
+}
