@@ -82,7 +82,7 @@ impl Host {
             breadcrumb_folder_name: Some(container.name.as_str().to_owned()),
             post_message_origin: Some(links.origin().to_owned()),
             file_url,
-            ..CheckFileInfo::default()
+            ..self.told_of_pages(&record, &container, may_edit)
         })
     }
 

@@ -34,6 +34,7 @@ pub mod locks;
 pub mod memory;
 pub mod naming;
 pub mod order;
+mod pages;
 pub mod people;
 pub mod plus;
 pub mod ports;

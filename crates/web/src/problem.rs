@@ -125,7 +125,7 @@ pub(crate) fn status_of(why: &Why) -> StatusCode {
     match why {
         Why::SignedOut => StatusCode::UNAUTHORIZED,
         Why::NotFound => StatusCode::NOT_FOUND,
-        Why::NotAllowed | Why::Root => StatusCode::FORBIDDEN,
+        Why::NotAllowed | Why::Root | Why::NoClient => StatusCode::FORBIDDEN,
         Why::NameTaken { .. } | Why::Held | Why::Changed | Why::NotEmpty => StatusCode::CONFLICT,
         Why::Name(_) | Why::TooDeep => StatusCode::UNPROCESSABLE_ENTITY,
         Why::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -160,6 +160,7 @@ pub(crate) fn told(why: &Why, p: &Frame) -> String {
         Why::NotEmpty => p.say("why-not-empty"),
         Why::TooDeep => p.say("why-too-deep"),
         Why::Root => p.say("why-root"),
+        Why::NoClient => p.say("why-no-client"),
         Why::Busy => p.say("problem-busy-hint"),
         Why::Failed => p.say("problem-failed-hint"),
     }

@@ -26,7 +26,7 @@ use tower_http::csrf::{ConfigError, CsrfLayer};
 
 use crate::cookies::Cookies;
 use crate::first_link::FirstLink;
-use crate::pages::{account, browse, sign_in, transfer, welcome};
+use crate::pages::{account, browse, open, sign_in, transfer, welcome};
 use crate::problem::Problem;
 use crate::settings::WebSettings;
 use crate::throttle::Throttle;
@@ -36,8 +36,11 @@ use crate::{assets, headers};
 /// Largest body of an ordinary form, in bytes. Uploads have the limit of files.
 const FORM_BYTES_MAX: usize = 64 << 10;
 
+/// Nobody in particular asks for these, so no cookie is looked at.
+const WITHOUT_COOKIES: [&str; 2] = ["/assets/", "/picture/"];
+
 /// What comes behind these is a secret: a log that has paths must cut them.
-pub const ROUTE_PREFIXES_WITH_SECRETS: &[&str] = &["/welcome/"];
+pub const ROUTE_PREFIXES_WITH_SECRETS: &[&str] = &["/welcome/", "/picture/"];
 
 /// What pages are made of.
 #[derive(Debug)]
@@ -149,6 +152,11 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/download/{file}", get(transfer::download))
         .route("/show/{file}", get(transfer::show))
         .route("/search", get(browse::search))
+        .route("/open/{file}/{mode}", get(open::open))
+        .route("/open/{file}/token", post(open::token))
+        .route("/open/{file}/holders", get(open::holders))
+        .route("/open/{file}/pictures", get(open::pictures).post(open::picture_address))
+        .route("/picture/{file}/{token}", get(open::picture))
         .route("/assets/{hash}/{name}", get(assets::asset))
         .route("/welcome/{secret}", get(welcome::show).post(welcome::submit))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
@@ -171,7 +179,7 @@ async fn complete(mut answer: Response) -> Response {
 /// Finds out who asks, and turns a problem into a page.
 async fn dress(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let visitor = if parts.uri.path().starts_with("/assets/") {
+    let visitor = if WITHOUT_COOKIES.iter().any(|prefix| parts.uri.path().starts_with(prefix)) {
         Visitor::unknown(&parts)
     } else {
         match Visitor::of(&parts, &shared).await {

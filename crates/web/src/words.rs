@@ -32,6 +32,14 @@ impl Language {
         }
     }
 
+    /// The tag with a country, as office servers want it for `UI_LLCC`.
+    pub(crate) fn tag_with_country(self) -> &'static str {
+        match self {
+            Self::English => "en-US",
+            Self::German => "de-DE",
+        }
+    }
+
     /// Its name in itself.
     pub(crate) fn own_name(self) -> &'static str {
         match self {
@@ -68,6 +76,7 @@ impl Language {
             ($tag:literal) => {
                 &[
                     ("account.ftl", include_str!(concat!("../locales/", $tag, "/account.ftl"))),
+                    ("open.ftl", include_str!(concat!("../locales/", $tag, "/open.ftl"))),
                     ("files.ftl", include_str!(concat!("../locales/", $tag, "/files.ftl"))),
                     ("common.ftl", include_str!(concat!("../locales/", $tag, "/common.ftl"))),
                 ]

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod browse;
+pub(crate) mod open;
 pub(crate) mod sign_in;
 pub(crate) mod transfer;
 pub(crate) mod welcome;

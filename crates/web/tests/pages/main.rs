@@ -2,6 +2,7 @@
 //! The pages as a browser sees them: over a host in memory, with a clock that tests move.
 
 mod files;
+mod opening;
 mod signing_in;
 mod surroundings;
 mod world;
