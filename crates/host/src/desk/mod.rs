@@ -13,6 +13,7 @@
 //! | [`why`] | the ways to be told no |
 //! | [`listing`] | a container a page at a time, the way to it, and search by name |
 //! | [`filing`] | uploads, downloads, new files and containers, other names |
+//! | [`moving`], [`bin`] | to another container, into the bin and back |
 //! | [`editing`] | opening a file in a client |
 //! | [`history`] | what a file was, and how to get it back |
 //! | [`holding`] | who holds a file, and how it is released |
@@ -20,11 +21,13 @@
 //! | [`administration`] | users, groups, sessions, and what was refused |
 
 pub mod administration;
+pub mod bin;
 pub mod editing;
 pub mod filing;
 pub mod history;
 pub mod holding;
 pub mod listing;
+pub mod moving;
 pub mod sharing;
 pub mod why;
 
@@ -33,6 +36,7 @@ use std::sync::Arc;
 use wopi::{ContainerId, FileId, UserId};
 
 pub use administration::{Account, NewAccount, OpenSession};
+pub use bin::{BinPage, Binned, Restored};
 pub use editing::{Editor, EditorToken, Offer};
 pub use filing::{Download, IfTaken};
 pub use history::{History, Version};
