@@ -16,6 +16,7 @@
 //! | [`moving`], [`bin`] | to another container, into the bin and back |
 //! | [`editing`] | opening a file in a client |
 //! | [`history`] | what a file was, and how to get it back |
+//! | [`rescued`] | saves that were refused, for their author |
 //! | [`holding`] | who holds a file, and how it is released |
 //! | [`sharing`] | with people and groups, and by links with guests |
 //! | [`administration`] | users, groups, sessions, and what was refused |
@@ -28,6 +29,7 @@ pub mod history;
 pub mod holding;
 pub mod listing;
 pub mod moving;
+pub mod rescued;
 pub mod sharing;
 pub mod why;
 
@@ -42,6 +44,7 @@ pub use filing::{Download, IfTaken};
 pub use history::{History, Version};
 pub use holding::{HeldBy, Holder};
 pub use listing::{Cursor, Entry, FileEntry, Found, Listing, Order, Step};
+pub use rescued::Rescued;
 pub use sharing::{LinkOffer, LinkSecret, NewLink, Shared, SharedLink, SharedWith};
 pub use why::{Denied, NameFault, Why};
 
@@ -235,3 +238,6 @@ impl Desk<'_> {
         Ok(AtContainer { above, rights, record, right })
     }
 }
+
+#[cfg(test)]
+mod tests;

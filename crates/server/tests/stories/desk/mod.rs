@@ -11,6 +11,7 @@ mod history;
 mod holding;
 mod listing;
 mod moving;
+mod rescued;
 mod sharing;
 
 use http_body_util::BodyExt as _;
