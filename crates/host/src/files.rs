@@ -88,7 +88,7 @@ impl Host {
             post_message_origin: Some(links.origin().to_owned()),
             file_url,
             plus: self.plus_properties(by, &record).await?,
-            ..CheckFileInfo::default()
+            ..self.told_of_pages(&record, &container, may_edit)
         })
     }
 

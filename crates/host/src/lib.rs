@@ -38,6 +38,7 @@ pub mod locks;
 pub mod memory;
 pub mod naming;
 pub mod order;
+mod pages;
 pub mod parts;
 pub mod people;
 pub mod plus;

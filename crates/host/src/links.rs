@@ -64,6 +64,11 @@ impl Links {
         format!("{}/open/{file}/{}", self.public_url, mode.as_str())
     }
 
+    /// The page about a file: sharing, history, who holds it.
+    pub fn details_page(&self, file: &FileId) -> String {
+        format!("{}/details/{file}", self.public_url)
+    }
+
     /// The page of a container.
     pub fn container_page(&self, container: &ContainerId, mode: PageMode) -> String {
         format!("{}/browse/{container}/{}", self.public_url, mode.as_str())

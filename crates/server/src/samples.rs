@@ -1,5 +1,5 @@
-//! The documents of a first start: one of each kind that office servers open, made by us, small, and true to their
-//! formats (ECMA-376 for docx, xlsx, pptx; ISO/IEC 26300 for odt).
+//! The documents of a first start, and the blank ones of which people make new files: made by us, small, and true to
+//! their formats (ECMA-376 for docx, xlsx, pptx; ISO/IEC 26300 for odt).
 //!
 //! They are written here as text instead of being kept as binary files, so that a change of their words can be read in a
 //! diff. A package of these formats is a zip archive; `zip` stores its parts without compressing them.
@@ -21,6 +21,20 @@ fn samples() -> [(&'static str, Vec<u8>); 5] {
         ("slides.pptx", pptx::slides()),
         ("letter.odt", odt::letter()),
         ("readme.txt", README.as_bytes().to_vec()),
+    ]
+}
+
+/// The blank documents that people begin with: extension without dot, and bytes.
+pub fn blanks() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("docx", docx::blank()),
+        ("xlsx", xlsx::blank()),
+        ("pptx", pptx::blank()),
+        ("odt", odt::blank()),
+        ("ods", odt::blank_sheet()),
+        ("odp", odt::blank_slides()),
+        ("txt", Vec::new()),
+        ("md", Vec::new()),
     ]
 }
 
@@ -131,10 +145,8 @@ mod tests {
 
     #[test]
     fn every_part_of_a_package_is_declared_and_every_xml_part_is_closed() {
-        for (name, bytes) in samples() {
-            if name == "readme.txt" {
-                continue;
-            }
+        let blanks = blanks().into_iter().filter(|(extension, _)| !matches!(*extension, "txt" | "md"));
+        for (name, bytes) in samples().into_iter().filter(|(name, _)| *name != "readme.txt").chain(blanks) {
             for (path, part) in zip::entries(&bytes) {
                 let text = String::from_utf8(part).unwrap();
                 if path == "mimetype" {

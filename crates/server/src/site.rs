@@ -5,8 +5,7 @@
 //! | `/wopi…`, and `/file/…` (FileUrl) | the service given to [`Site::new`] |
 //! | `/health/live` | 200 as long as the process answers at all; [`RUN_HEADER`] says which one it is |
 //! | `/health/ready` | 200 if records and folder can be used, otherwise 503 with the reasons, as JSON |
-//! | `/` | a page that says what this is |
-//! | anything else | 404 |
+//! | anything else | the pages for people ([`Site::with_pages`]) |
 //!
 //! A public URL may have a path (`https://example.org/lectern`), and a proxy may pass it on or cut it off: both work.
 
@@ -24,6 +23,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use lectern_host::Body;
+use lectern_web::{Pages, ROUTE_PREFIXES_WITH_SECRETS};
 use tokio::sync::Semaphore;
 use tower::Service;
 
@@ -55,6 +55,7 @@ pub struct SiteSettings {
 pub struct Site<W> {
     wopi: W,
     shared: Arc<Shared>,
+    pages: Option<Pages>,
 }
 
 #[derive(Debug)]
@@ -68,12 +69,23 @@ impl<W: Clone> Site<W> {
     /// The site around a WOPI service.
     pub fn new(wopi: W, settings: SiteSettings, health: Arc<Health>) -> Self {
         let large_bodies = Arc::new(Semaphore::new(settings.large_bodies_max));
-        Self { wopi, shared: Arc::new(Shared { settings, health, large_bodies }) }
+        Self { wopi, shared: Arc::new(Shared { settings, health, large_bodies }), pages: None }
+    }
+
+    /// With pages for people. Without them there is nothing but WOPI and health.
+    #[must_use]
+    pub fn with_pages(self, pages: Option<Pages>) -> Self {
+        Self { pages, ..self }
     }
 
     /// The site as one connection sees it.
     pub fn for_connection(&self, peer: SocketAddr) -> Connected<W> {
-        Connected { wopi: self.wopi.clone(), shared: Arc::clone(&self.shared), peer: peer.ip().to_canonical() }
+        Connected {
+            wopi: self.wopi.clone(),
+            shared: Arc::clone(&self.shared),
+            pages: self.pages.clone(),
+            peer: peer.ip().to_canonical(),
+        }
     }
 }
 
@@ -82,6 +94,7 @@ impl<W: Clone> Site<W> {
 pub struct Connected<W> {
     wopi: W,
     shared: Arc<Shared>,
+    pages: Option<Pages>,
     peer: IpAddr,
 }
 
@@ -102,10 +115,19 @@ where
         let settings = &self.shared.settings;
         let logged = tracing::enabled!(tracing::Level::DEBUG).then(|| Line::of(&request, self.peer, settings));
         let path = request.uri().path();
-        let path =
-            path.strip_prefix(settings.public_path.as_str()).filter(|rest| rest.starts_with('/')).unwrap_or(path);
+        let path = path
+            .strip_prefix(settings.public_path.as_str())
+            .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+            .unwrap_or(path);
         let future = if !is_wopi(path) {
-            let page = page(request.method().clone(), path.to_owned(), Arc::clone(&self.shared));
+            let page = match (&self.pages, path.starts_with("/health/")) {
+                (Some(pages), false) => {
+                    let address = client_address(self.peer, request.headers(), &settings.trusted_proxies);
+                    let path_bytes = path.len();
+                    for_people(pages.clone(), request, path_bytes, address, self.peer).boxed()
+                }
+                _ => health(request.method().clone(), path.to_owned(), Arc::clone(&self.shared)).boxed(),
+            };
             Either::Right(page.map(Ok).boxed())
         } else if !is_large(request.headers(), settings.small_body_bytes_max) {
             Either::Left(self.wopi.call(request))
@@ -143,17 +165,36 @@ fn is_large(headers: &HeaderMap, small_bytes_max: u64) -> bool {
     }
 }
 
-async fn page(method: Method, path: String, shared: Arc<Shared>) -> Response<Body> {
-    let known = matches!(path.as_str(), "/" | "/health/live" | "/health/ready");
+/// A page, asked for with the last `path_bytes` bytes of the request's path.
+async fn for_people(
+    pages: Pages,
+    request: Request<Body>,
+    path_bytes: usize,
+    from: IpAddr,
+    peer: IpAddr,
+) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    let before = parts.uri.path().len().saturating_sub(path_bytes);
+    if before > 0 {
+        let cut = parts.uri.path_and_query().and_then(|path| path.as_str().get(before..)).unwrap_or_default();
+        // People leave the last slash of an address out.
+        let cut = if cut.starts_with('/') { cut.parse::<http::Uri>() } else { format!("/{cut}").parse() };
+        match cut {
+            Ok(uri) => parts.uri = uri,
+            Err(_) => return text(StatusCode::BAD_REQUEST, "this is no address\n"),
+        }
+    }
+    pages.handle(Request::from_parts(parts, body), from, peer).await
+}
+
+async fn health(method: Method, path: String, shared: Arc<Shared>) -> Response<Body> {
+    let known = matches!(path.as_str(), "/health/live" | "/health/ready");
     if known && method != Method::GET && method != Method::HEAD {
         let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return answer;
     }
     match path.as_str() {
-        "/" => {
-            answer(StatusCode::OK, HeaderValue::from_static("text/html; charset=utf-8"), Bytes::from_static(WELCOME))
-        }
         "/health/live" => {
             let mut answer = text(StatusCode::OK, "alive\n");
             answer.headers_mut().insert(RUN_HEADER, shared.settings.run.clone());
@@ -165,19 +206,9 @@ async fn page(method: Method, path: String, shared: Arc<Shared>) -> Response<Bod
             let body = serde_json::json!({ "ready": troubles.is_empty(), "troubles": troubles });
             answer(status, HeaderValue::from_static("application/json"), Bytes::from(format!("{body}\n")))
         }
-        // HostEditUrl, share URLs: they are told to clients and do not change when their pages come.
-        path if path.starts_with("/open/") || path.starts_with("/browse/") => answer(
-            StatusCode::NOT_IMPLEMENTED,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-            Bytes::from_static(NOT_YET),
-        ),
         _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
     }
 }
-
-const NOT_YET: &[u8] = include_bytes!("not_yet.html");
-
-const WELCOME: &[u8] = include_bytes!("welcome.html");
 
 /// The line that is logged when a request was answered, at the level `debug`.
 struct Line {
@@ -212,11 +243,15 @@ impl Line {
     }
 }
 
-/// The path without its secrets: a FileUrl ends in a token.
+/// The path without its secrets: a FileUrl ends in a token, and some pages are reached by a secret.
 fn logged_path(path: &str) -> String {
-    let shown = match path.find("/file/").map(|at| at + "/file/".len()) {
+    let behind = |prefix: &str| path.find(prefix).map(|at| at + prefix.len());
+    let shown = match behind("/file/") {
         Some(id) => &path[..path[id..].find('/').map_or(path.len(), |end| id + end)],
-        None => path,
+        None => match ROUTE_PREFIXES_WITH_SECRETS.iter().find_map(|prefix| behind(prefix)) {
+            Some(secret) => &path[..secret],
+            None => path,
+        },
     };
     // A path of a request is ASCII, so this cuts between two characters.
     shown.get(..LOGGED_PATH_BYTES_MAX).unwrap_or(shown).to_owned()
@@ -290,6 +325,7 @@ mod tests {
         assert_eq!(logged_path("/file/abc/v4.local.secret"), "/file/abc");
         assert_eq!(logged_path("/lectern/file/abc/v4.local.secret"), "/lectern/file/abc");
         assert_eq!(logged_path("/file/abc"), "/file/abc");
+        assert_eq!(logged_path("/lectern/welcome/secret"), "/lectern/welcome/");
         assert_eq!(logged_path(&"/x".repeat(5000)).len(), LOGGED_PATH_BYTES_MAX);
     }
 

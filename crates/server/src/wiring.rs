@@ -12,6 +12,7 @@ use http::{Request, Response};
 use lectern_host::Body;
 use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, TreePath};
 use lectern_host::records::FileRecord;
+use lectern_web::Pages;
 use serde::Serialize;
 use tower::Service;
 
@@ -80,6 +81,8 @@ pub struct Served<W> {
     pub parts: Parts,
     /// What answers under `/wopi`, and under `/file/` if FileUrl is offered.
     pub wopi: W,
+    /// The pages for people.
+    pub pages: Option<Pages>,
     /// What has to work for the server to be ready, beside registry and folder.
     pub probes: Vec<Box<dyn Probe>>,
     /// Work beside the requests: scans, sweeps, discovery. Ended when the server stops.

@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::ids;
 use crate::people::new_guest_id;
 use crate::ports::RegistryError;
-use crate::records::{Session, Timestamp};
+use crate::records::{Session, SessionId, Timestamp};
 use crate::sharing::{Grant, GroupId, Guest, Item, Link, LinkId, Principal, SecretHash};
 
 /// Most people and groups that one thing is shared with.
@@ -187,6 +187,21 @@ impl Host {
     ///
     /// [`Why::Name`] if nothing is left of the name.
     pub async fn enter_by_link(&self, offer: &LinkOffer, name: &str, lifetime: Duration) -> Result<Session, Denied> {
+        self.enter_by_link_as(offer, name, lifetime, ids::new_session_id(&*self.ports.random)).await
+    }
+
+    /// The same for a session whose id follows from a secret that only the guest's browser has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::enter_by_link`].
+    pub async fn enter_by_link_as(
+        &self,
+        offer: &LinkOffer,
+        name: &str,
+        lifetime: Duration,
+        id: SessionId,
+    ) -> Result<Session, Denied> {
         let name = short(name);
         if name.is_empty() {
             return Err(Denied::new(Why::Name(super::NameFault::Empty), "the guest gave no name"));
@@ -194,7 +209,7 @@ impl Host {
         let now = self.now();
         let end = now.plus(lifetime);
         let session = Session {
-            id: ids::new_session_id(&*self.ports.random),
+            id,
             user: new_guest_id(&*self.ports.random),
             label: offer.link.label.clone(),
             created_at: now,

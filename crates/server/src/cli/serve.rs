@@ -108,7 +108,11 @@ impl Serve {
             large_bodies_max: settings.limits.saves_max.as_usize(),
             run: HeaderValue::from_str(&run).or_trouble(|| "cannot name this run".to_owned())?,
         };
-        let site = Site::new(served.wopi, site_settings, Arc::clone(&health));
+        let first_link = match &served.pages {
+            Some(pages) => pages.first_link().await.or_trouble(|| "cannot list the users".to_owned())?,
+            None => None,
+        };
+        let site = Site::new(served.wopi, site_settings, Arc::clone(&health)).with_pages(served.pages);
 
         let serving = Serving {
             public_url: premises.public_url.clone(),
@@ -119,7 +123,13 @@ impl Serve {
             run,
         };
         serving.write(&place.state)?;
-        print(out, &ready(&premises, parts, address, samples, &next_step).await?)?;
+        let mut said = ready(&premises, parts, address, samples, &next_step).await?;
+        if let Some(link) = first_link {
+            said += &format!(
+                "  first visit   {link}\n                (makes the first administrator; works once, for a day, until the next start)\n"
+            );
+        }
+        print(out, &said)?;
         tracing::info!(
             listen = %address,
             public_url = %premises.public_url,

@@ -89,6 +89,7 @@ impl Wiring for InMemory {
         Ok(Served {
             parts: self.parts(premises)?,
             wopi: tower::util::BoxCloneService::new(wopi),
+            pages: None,
             probes: Vec::new(),
             background: tokio::task::JoinSet::new(),
             close: Box::pin(std::future::ready(())),

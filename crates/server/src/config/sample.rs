@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use super::section::{Section, Value};
-use super::{Bootstrapper, Client, Coauthoring, Contents, History, Limits, Log, Rescued, Server, SettingsUser, Wopi};
+use super::{
+    Bootstrapper, Client, Coauthoring, Contents, History, Limits, Log, Provider, Rescued, Server, SettingsUser, SignIn,
+    Wopi,
+};
 
 fn sections() -> Vec<Section> {
     vec![
@@ -11,6 +14,8 @@ fn sections() -> Vec<Section> {
         Contents::manual(),
         Client::manual(),
         SettingsUser::manual(),
+        SignIn::manual(),
+        Provider::manual(),
         Wopi::manual(),
         Coauthoring::manual(),
         Bootstrapper::manual(),

@@ -15,7 +15,8 @@ section! {
         /// Without it: `http://` and the address that is listened on, which serves clients on this machine only.
         /// `--public-url` wins.
         pub public_url: Option<PublicUrl>, for example "\"https://documents.example.org\"";
-        /// Addresses of reverse proxies whose X-Forwarded-For is believed. It is used for log lines and nothing else.
+        /// Addresses of reverse proxies whose X-Forwarded-For is believed: for log lines, and to tell
+        /// those who try passwords from one another.
         pub trusted_proxies: Vec<IpAddr> = Vec::new();
         /// How long a stop waits for requests that have begun, saves above all. A second signal stops at once.
         pub shutdown_grace: Span<0, 600_000> = const { Span::ms(30_000) };

@@ -29,7 +29,16 @@ const PARAGRAPHS: [(&str, &str); 9] = [
 ];
 
 pub(super) fn report() -> Vec<u8> {
-    let paragraphs: String = PARAGRAPHS
+    document(TITLE, &PARAGRAPHS)
+}
+
+/// One empty paragraph.
+pub(super) fn blank() -> Vec<u8> {
+    document("", &[("Normal", "")])
+}
+
+fn document(title: &str, paragraphs: &[(&str, &str)]) -> Vec<u8> {
+    let paragraphs: String = paragraphs
         .iter()
         .map(|(style, text)| {
             format!(
@@ -41,7 +50,7 @@ pub(super) fn report() -> Vec<u8> {
     let mut zip = package(
         "word/document.xml",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml",
-        TITLE,
+        title,
         &[("word/styles.xml", "application/vnd.openxmlformats-officedocument.wordprocessingml.styles+xml")],
     );
     zip.add(

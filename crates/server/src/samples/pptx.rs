@@ -25,7 +25,16 @@ const NAMESPACES: &str = "xmlns:a=\"http://schemas.openxmlformats.org/drawingml/
                           xmlns:p=\"http://schemas.openxmlformats.org/presentationml/2006/main\"";
 
 pub(super) fn slides() -> Vec<u8> {
-    let slide_paths: Vec<String> = (1..=SLIDES.len()).map(|n| format!("ppt/slides/slide{n}.xml")).collect();
+    presentation(TITLE, &SLIDES)
+}
+
+/// One slide with an empty title.
+pub(super) fn blank() -> Vec<u8> {
+    presentation("", &[("", &[])])
+}
+
+fn presentation(title: &str, slides: &[(&str, &[&str])]) -> Vec<u8> {
+    let slide_paths: Vec<String> = (1..=slides.len()).map(|n| format!("ppt/slides/slide{n}.xml")).collect();
     let kind = |name: &str| format!("{PRESENTATION}.{name}+xml");
     let (slide, layout, master) = (kind("slide"), kind("slideLayout"), kind("slideMaster"));
     let mut parts = vec![
@@ -34,11 +43,11 @@ pub(super) fn slides() -> Vec<u8> {
         ("ppt/theme/theme1.xml", "application/vnd.openxmlformats-officedocument.theme+xml"),
     ];
     parts.extend(slide_paths.iter().map(|path| (path.as_str(), slide.as_str())));
-    let mut zip = package("ppt/presentation.xml", &kind("presentation.main"), TITLE, &parts);
+    let mut zip = package("ppt/presentation.xml", &kind("presentation.main"), title, &parts);
 
     // The master is rId1, the slides follow.
     let ids: String =
-        (0..SLIDES.len()).map(|at| format!("<p:sldId id=\"{}\" r:id=\"rId{}\"/>", 256 + at, 2 + at)).collect();
+        (0..slides.len()).map(|at| format!("<p:sldId id=\"{}\" r:id=\"rId{}\"/>", 256 + at, 2 + at)).collect();
     zip.add(
         "ppt/presentation.xml",
         &format!(
@@ -49,12 +58,12 @@ pub(super) fn slides() -> Vec<u8> {
     );
     let (of_slide, of_master) = (format!("{RELATIONSHIP}/slide"), format!("{RELATIONSHIP}/slideMaster"));
     let (of_layout, of_theme) = (format!("{RELATIONSHIP}/slideLayout"), format!("{RELATIONSHIP}/theme"));
-    let slide_targets: Vec<String> = (1..=SLIDES.len()).map(|n| format!("slides/slide{n}.xml")).collect();
+    let slide_targets: Vec<String> = (1..=slides.len()).map(|n| format!("slides/slide{n}.xml")).collect();
     let mut targets = vec![(of_master.as_str(), "slideMasters/slideMaster1.xml")];
     targets.extend(slide_targets.iter().map(|target| (of_slide.as_str(), target.as_str())));
     zip.add("ppt/_rels/presentation.xml.rels", &relationships(&targets));
 
-    for (n, (title, points)) in (1..).zip(SLIDES) {
+    for (n, (title, points)) in (1..).zip(slides) {
         zip.add(&format!("ppt/slides/slide{n}.xml"), &slide_part(title, points));
         zip.add(
             &format!("ppt/slides/_rels/slide{n}.xml.rels"),
@@ -85,7 +94,8 @@ pub(super) fn slides() -> Vec<u8> {
 const SAME_COLOURS: &str = "<p:clrMapOvr><a:masterClrMapping/></p:clrMapOvr>";
 
 fn slide_part(title: &str, points: &[&str]) -> String {
-    let tree = tree(&[shape(2, "Title", "title", None, &[title]), shape(3, "Content", "body", None, points)]);
+    let title_lines: &[&str] = if title.is_empty() { &[] } else { &[title] };
+    let tree = tree(&[shape(2, "Title", "title", None, title_lines), shape(3, "Content", "body", None, points)]);
     format!("{XML}<p:sld {NAMESPACES}><p:cSld>{tree}</p:cSld>{SAME_COLOURS}</p:sld>")
 }
 

@@ -11,12 +11,21 @@ const ROWS: [(&str, u32, u32); 5] =
     [("Rent", 1200, 1200), ("Paper and ink", 80, 95), ("Travel", 400, 310), ("Coffee", 60, 88), ("Server", 45, 45)];
 
 pub(super) fn budget() -> Vec<u8> {
+    workbook(TITLE, "Budget", &sheet())
+}
+
+/// One empty sheet.
+pub(super) fn blank() -> Vec<u8> {
+    workbook("", "1", &format!("{XML}<worksheet xmlns=\"{NAMESPACE}\"><sheetData/></worksheet>"))
+}
+
+fn workbook(title: &str, sheet_name: &str, sheet: &str) -> Vec<u8> {
     const SHEET: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml";
     const RELATIONSHIP: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     let mut zip = package(
         "xl/workbook.xml",
         &format!("{SHEET}.sheet.main+xml"),
-        TITLE,
+        title,
         &[
             ("xl/worksheets/sheet1.xml", &format!("{SHEET}.worksheet+xml")),
             ("xl/styles.xml", &format!("{SHEET}.styles+xml")),
@@ -26,7 +35,7 @@ pub(super) fn budget() -> Vec<u8> {
         "xl/workbook.xml",
         &format!(
             "{XML}<workbook xmlns=\"{NAMESPACE}\" xmlns:r=\"{RELATIONSHIP}\"><sheets>\
-             <sheet name=\"Budget\" sheetId=\"1\" r:id=\"rId1\"/></sheets><calcPr fullCalcOnLoad=\"1\"/></workbook>"
+             <sheet name=\"{sheet_name}\" sheetId=\"1\" r:id=\"rId1\"/></sheets><calcPr fullCalcOnLoad=\"1\"/></workbook>"
         ),
     );
     zip.add(
@@ -36,7 +45,7 @@ pub(super) fn budget() -> Vec<u8> {
             (&format!("{RELATIONSHIP}/styles"), "styles.xml"),
         ]),
     );
-    zip.add("xl/worksheets/sheet1.xml", &sheet());
+    zip.add("xl/worksheets/sheet1.xml", sheet);
     zip.add("xl/styles.xml", &styles());
     zip.finish()
 }

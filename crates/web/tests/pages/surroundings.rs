@@ -1,0 +1,135 @@
+//! What holds for every page: headers, refusals, languages, assets.
+
+use http::Request;
+use lectern_host::records::Role;
+
+use crate::world::{World, form};
+
+/// Every form there is, with fields that would be taken.
+const FORMS: &[(&str, &[(&str, &str)])] = &[
+    ("/sign-in", &[("name", "ada"), ("password", "correct horse")]),
+    ("/sign-out", &[]),
+    ("/language", &[("language", "de")]),
+    ("/account/password", &[("current", "correct horse"), ("password", "a new one"), ("again", "a new one")]),
+    ("/account/sessions/end", &[("session", "x")]),
+    ("/account/sessions/end-all", &[]),
+    ("/welcome/secret", &[("name", "x"), ("password", "correct horse"), ("again", "correct horse")]),
+];
+
+#[tokio::test]
+async fn every_form_refuses_what_another_site_sends() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Editor).await;
+    for (path, fields) in FORMS {
+        for (name, value) in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+        ] {
+            let request = Request::post(*path).header(name, value);
+            let request = request.header("content-type", "application/x-www-form-urlencoded");
+            let answer = ada.send(request, form(fields)).await;
+            assert_eq!(answer.status, 403, "{path} {name}: {value}");
+            assert!(answer.text().contains("This did not come from Lectern"), "{path}");
+            assert!(answer.headers.get("set-cookie").is_none(), "{path}");
+        }
+    }
+    assert_eq!(ada.get("/account").await.status, 200, "nothing happened");
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers_that_keep_it_harmless() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Editor).await;
+    for path in ["/", "/account", "/sign-in", "/nothing", "/welcome/x", "/assets/x/lectern.css", "/assets/x/none.css"] {
+        let answer = ada.get(path).await;
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
+        assert!(!answer.header("cache-control").is_empty(), "{path}");
+        if !path.starts_with("/assets/") {
+            assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+            let text = answer.text();
+            assert!(!text.contains("<style") && !text.contains("style=") && !text.contains(" onclick"), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_there_says_so_in_the_language_of_the_browser() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    for (language, says) in [("en-GB", "There is nothing here"), ("de-AT,en;q=0.5", "Hier ist nichts")] {
+        browser.language = language;
+        let answer = browser.get("/nothing").await;
+        assert_eq!(answer.status, 404);
+        assert!(answer.text().contains(says), "{}", answer.text());
+    }
+    let answer = browser.post("/language", &[("language", "en"), ("next", "/sign-in?next=%2Faccount")]).await;
+    assert_eq!(answer.location(), "/sign-in?next=%2Faccount");
+    assert!(browser.get("/nothing").await.text().contains("There is nothing here"), "chosen, not guessed");
+    assert_eq!(browser.post("/language", &[("language", "xx")]).await.status, 400);
+    let away = browser.post("/language", &[("language", "de"), ("next", "//evil.example")]).await;
+    assert_eq!(away.location(), "/");
+}
+
+#[tokio::test]
+async fn methods_and_bodies_that_no_page_of_ours_sends_are_refused() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Editor).await;
+    assert_eq!(ada.post("/account", &[]).await.status, 405);
+    assert_eq!(ada.send(Request::delete("/account"), "").await.status, 405);
+    assert_eq!(ada.post("/sign-in", &[("name", "ada")]).await.status, 400);
+    let large = "x".repeat(100_000);
+    assert_eq!(ada.post("/sign-in", &[("name", &large), ("password", "x")]).await.status, 413);
+    let request = Request::post("/sign-in").header("content-type", "application/json");
+    assert_eq!(ada.send(request, "{}").await.status, 400);
+}
+
+#[tokio::test]
+async fn an_asset_is_kept_for_ever_under_its_own_name_only() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    let page = browser.get("/sign-in").await;
+    let address = page.text().split("href=\"").find(|rest| rest.contains("lectern.css")).unwrap();
+    let address = address.split('"').next().unwrap();
+    let asset = browser.get(address).await;
+    assert_eq!(asset.status, 200);
+    assert!(asset.header("cache-control").contains("immutable"));
+    assert_eq!(asset.header("content-type"), "text/css; charset=utf-8");
+    let other = browser.get("/assets/old/lectern.css").await;
+    assert_eq!((other.status, other.header("cache-control")), (http::StatusCode::OK, "no-cache"));
+    assert_eq!(browser.get("/assets/x/..%2f..%2fCargo.toml").await.status, 404);
+}
+
+#[tokio::test]
+async fn names_that_people_chose_run_nothing() {
+    let world = World::new().await;
+    let name = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
+    let mut ada = world.browser_of(name, Role::Editor).await;
+    let page = ada.get("/account").await;
+    assert_eq!(page.status, 200);
+    assert!(!page.text().contains("<script>alert") && !page.text().contains("<img"), "{}", page.text());
+    let page = ada.post("/sign-in", &[("name", name), ("password", "wrong")]).await;
+    assert_eq!(page.status, 401);
+    assert!(!page.text().contains("<script>alert") && !page.text().contains("<img"));
+}
+
+#[tokio::test]
+async fn pages_below_a_path_lead_to_pages_below_it() {
+    let world = World::at("https://lectern.example/docs").await;
+    let mut ada = world.browser();
+    world.person("ada", "correct horse", Role::Editor).await;
+    let request = Request::post("/sign-in").header("origin", "https://lectern.example");
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let answer = ada.send(request, form(&[("name", "ada"), ("password", "correct horse")])).await;
+    assert_eq!(answer.location(), "/docs/");
+    let cookie = answer.header("set-cookie");
+    assert!(cookie.starts_with("__Host-lectern_session=") && cookie.ends_with("; Secure"), "{cookie}");
+    let page = ada.get("/account").await;
+    for part in page.text().split("href=\"").skip(1).chain(page.text().split("action=\"").skip(1)) {
+        assert!(part.starts_with("/docs/") || part.starts_with('#'), "{}", part.split('"').next().unwrap());
+    }
+}
