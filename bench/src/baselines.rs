@@ -188,6 +188,13 @@ fn memory_in(status: &str, field: &str) -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
+/// How many bytes a process has had written to the disk so far.
+pub(crate) fn bytes_written(process_id: u32) -> anyhow::Result<u64> {
+    let io = std::fs::read_to_string(format!("/proc/{process_id}/io"))?;
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes:"));
+    Ok(line.context("no write_bytes in io")?.trim().parse()?)
+}
+
 /// How much time of the processor a process took so far, in ticks of the kernel.
 pub(crate) fn processor_ticks(process_id: u32) -> anyhow::Result<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{process_id}/stat"))?;
@@ -208,7 +215,7 @@ mod tests {
         assert_eq!(memory_in(status, "VmHWM"), Some(12 * 1024));
         assert_eq!(memory_in(status, "VmRSS"), None);
         assert!(memory_of(std::process::id(), "VmHWM").unwrap() > 0);
-        assert!(processor_ticks(std::process::id()).is_ok());
+        assert!(processor_ticks(std::process::id()).is_ok() && bytes_written(std::process::id()).is_ok());
     }
 
     #[test]

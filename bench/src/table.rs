@@ -71,7 +71,7 @@ impl fmt::Display for Table {
                 row.work.clone(),
                 shown(row.lectern, row.unit),
                 format!("{} ({})", shown(row.baseline, row.unit), row.against),
-                format!("{:.2}", row.ratio()),
+                shown_ratio(row.ratio()),
                 budget,
                 (if row.is_ok() { "yes" } else { "NO" }).to_owned(),
             ]);
@@ -98,8 +98,14 @@ fn shown(number: f64, unit: Unit) -> String {
         Unit::PerSecond => format!("{number:.0}/s"),
         Unit::BytesPerSecond => format!("{:.0} MB/s", number / 1e6),
         Unit::Milliseconds => format!("{number:.2} ms"),
+        Unit::Bytes if number < f64::from(1 << 20) => format!("{:.1} KiB", number / 1024.0),
         Unit::Bytes => format!("{:.1} MiB", number / f64::from(1 << 20)),
     }
+}
+
+/// Two figures behind the point, and two that say something where there are only zeros.
+fn shown_ratio(ratio: f64) -> String {
+    if ratio < 0.01 { format!("{ratio:.4}") } else { format!("{ratio:.2}") }
 }
 
 /// The middle one; of an even count the mean of the middle two. 0 of none.
@@ -152,6 +158,11 @@ mod tests {
         };
         let slow =
             Row { work: "GetFile".to_owned(), unit: Unit::BytesPerSecond, lectern: 8e8, baseline: 2e9, ..row.clone() };
+        assert_eq!((shown_ratio(0.00174), shown_ratio(0.017)), ("0.0017".to_owned(), "0.02".to_owned()));
+        assert_eq!(
+            (shown(35_000.0, Unit::Bytes), shown(2e7, Unit::Bytes)),
+            ("34.2 KiB".to_owned(), "19.1 MiB".to_owned())
+        );
         let table = Table { rows: vec![row, slow], missing: vec!["nginx: not installed".to_owned()] };
         let expected = "\
 | work          | lectern  | baseline              | ratio | budget | ok  |

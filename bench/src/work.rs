@@ -1,5 +1,6 @@
 //! The rows: which work is measured, against what, and which budget of the design it has.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,7 +10,10 @@ use bytes::Bytes;
 use xtask::lectern::{Lectern, Target};
 
 use crate::Options;
-use crate::baselines::{BareAxum, Nginx, fdatasyncs_per_second, memory_of, processor_ticks, write_hash_sync};
+use crate::baselines::{
+    BareAxum, Nginx, bytes_written, fdatasyncs_per_second, memory_of, processor_ticks, write_hash_sync,
+};
+use crate::delta::{Document, delta};
 use crate::load::{self, Script, Transfer, fetch, turn};
 use crate::requests::{Signer, get, lock_and_unlock, post, post_head};
 use crate::table::{Budget, Row, Table, Unit, median};
@@ -45,13 +49,17 @@ const FILES_PER_CONTAINER: usize = 1000;
 const SAMPLED_FILES: usize = 100;
 /// How long indexing may take.
 const INDEX_TIME_MAX: Duration = Duration::from_secs(1800);
+/// What a save in chunks is called.
+const DELTA: &str = "PutChunkedFile, 30 KB of 20 MB changed";
+/// Of what PutFile sends, what a delta may send (issue "Coauthoring").
+const DELTA_BUDGET: f64 = 0.02;
 /// The name of the client that signs.
 const CLIENT: &str = "bench";
 
 /// Measures everything that was asked for.
 pub(crate) fn measure(options: &Options, program: &Path, scratch: &Path) -> anyhow::Result<Table> {
     let mut bench = Bench { options, program, scratch, table: Table::default() };
-    let basics = ["CheckFileInfo", "GetFile", "PutFile", "Lock + Unlock"];
+    let basics = ["CheckFileInfo", "GetFile", "PutFile", "Lock + Unlock", DELTA];
     if basics.iter().any(|name| options.wants(name)) {
         bench.basics()?;
     }
@@ -129,6 +137,77 @@ impl Bench<'_> {
         if self.options.wants("Lock + Unlock") {
             self.lock_and_unlock(&scene)?;
         }
+        if self.options.wants(DELTA) {
+            self.delta(&scene)?;
+        }
+        Ok(())
+    }
+
+    /// The same change of the same document, saved as a delta and as a whole.
+    fn delta(&mut self, scene: &Scene) -> anyhow::Result<()> {
+        let lock = ("X-WOPI-Lock", "bench");
+        let (address, process) = (scene.lectern.address(), scene.lectern.process_id());
+        let document = Document::new();
+        let locked = |kind: &str| -> anyhow::Result<Vec<Target>> {
+            let mut targets = Vec::new();
+            for number in 0..SAVES_PER_TURN {
+                let name = format!("{kind}-{number}.docx");
+                fs::write(scene.folder.join(&name), document.after(0))?;
+                let token = scene.lectern.token(&name, "none")?;
+                let taken = post(&token.request_target(""), &[("X-WOPI-Override", "LOCK"), lock]);
+                fetch(address, &taken).context("cannot lock")?;
+                targets.push(token);
+            }
+            Ok(targets)
+        };
+        let (deltas, wholes) = (locked("delta")?, locked("whole")?);
+        // What each side sent and had written for one save, turn by turn.
+        let sent: [RefCell<Vec<f64>>; 2] = std::array::from_fn(|_| RefCell::default());
+        let written: [RefCell<Vec<f64>>; 2] = std::array::from_fn(|_| RefCell::default());
+        let save = |side: usize, saves: &[[Bytes; 2]]| -> anyhow::Result<f64> {
+            let before = bytes_written(process)?;
+            let took = load::one_by_one(address, saves)?;
+            let each = |bytes: usize| bytes as f64 / saves.len() as f64;
+            written[side].borrow_mut().push(each(usize::try_from(bytes_written(process)? - before)?));
+            sent[side].borrow_mut().push(each(saves.iter().flatten().map(Bytes::len).sum()));
+            Ok(median(took.iter().map(|took| took.as_secs_f64() * 1e3).collect()))
+        };
+        let (mut changes, mut whole_changes) = (0, 0);
+        let costs = self.take_turns(
+            DELTA,
+            vec![
+                Box::new(|| {
+                    let body = delta(&document.after(changes), &document.after(changes + 1))?;
+                    changes += 1;
+                    let mut saves = Vec::new();
+                    for target in &deltas {
+                        let info = fetch(address, &get(&target.request_target("")))?;
+                        let info: serde_json::Value = serde_json::from_slice(&info)?;
+                        // The version of a file is also the number of its state.
+                        let sequence = info["Version"].as_str().context("no Version")?;
+                        let headers =
+                            [("X-WOPI-Override", "PUT_CHUNKED_FILE"), ("X-WOPI-SequenceNumber", sequence), lock];
+                        saves
+                            .push([post_head(&target.request_target("/contents"), &headers, body.len()), body.clone()]);
+                    }
+                    save(0, &saves)
+                }),
+                Box::new(|| {
+                    whole_changes += 1;
+                    let body = document.after(whole_changes);
+                    let headers = [("X-WOPI-Override", "PUT"), lock];
+                    let head = |target: &Target| post_head(&target.request_target("/contents"), &headers, body.len());
+                    let saves: Vec<_> = wholes.iter().map(|target| [head(target), body.clone()]).collect();
+                    save(1, &saves)
+                }),
+            ],
+        )?;
+        let [sent, written] = [sent, written].map(|sides| sides.map(|side| median(side.into_inner())));
+        let against = "PutFile of it";
+        let row = |what: &str| format!("{DELTA}: {what}");
+        self.row(&row("sent"), Unit::Bytes, sent[0], sent[1], against, Budget::AtMost(DELTA_BUDGET));
+        self.row(&row("written"), Unit::Bytes, written[0], written[1], against, Budget::AtMost(1.1));
+        self.row(&row("time"), Unit::Milliseconds, costs[0], costs[1], against, Budget::AtMost(1.0));
         Ok(())
     }
 
