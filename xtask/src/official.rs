@@ -7,19 +7,33 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use serde_json::Value;
 use xtask::lectern::{Lectern, START_TIME_MAX, Target};
 use xtask::tools::{self, Running};
 
 use crate::verdict::{Report, example_verdict, verdict};
 
-/// Configurations that together reach every case that Lectern supports, and the settings of each.
-const CONFIGURATIONS: &[(&str, &str)] = &[
-    ("default", ""),
-    ("containers off", "[wopi]\ncontainers = false\n"),
-    ("relative writes off", "[wopi]\nrelative_writes = false\n"),
-    ("FileUrl on", "[wopi]\nfile_url = true\n"),
+/// One way to set Lectern up.
+struct Configuration {
+    name: &'static str,
+    settings: &'static str,
+    /// Whether the cases run that wait for locks to lapse: five minutes in all.
+    delay: bool,
+}
+
+const fn configuration(name: &'static str, settings: &'static str) -> Configuration {
+    Configuration { name, settings, delay: false }
+}
+
+/// Configurations that together reach every case.
+const CONFIGURATIONS: &[Configuration] = &[
+    Configuration { name: "default, with delays", settings: "", delay: true },
+    configuration("default", ""),
+    configuration("containers off", "[wopi]\ncontainers = false\n"),
+    configuration("relative writes off", "[wopi]\nrelative_writes = false\n"),
+    configuration("FileUrl on", "[wopi]\nfile_url = true\n"),
+    configuration("coauthoring off", "[coauthoring]\nenabled = false\n"),
 ];
 
 /// The name under which the runner's discovery document is known.
@@ -71,27 +85,35 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
     let verdict = if options.example {
         let example = Example::start(options, &discovery_url)?;
-        example_verdict(&validator.run("the example", &example.target, &keys)?)
+        example_verdict(&validator.run("the example", false, &example.target, &keys)?)
     } else {
         let program = match std::env::var_os("LECTERN_PROGRAM") {
             Some(program) => program.into(),
             None => build(options, &["--package", "lectern-server", "--bin", "lectern"], "lectern")?,
         };
-        let mut reports = Vec::new();
-        for (name, settings) in CONFIGURATIONS {
-            println!("\n── {name} ──");
-            let place = scratch.path().join(name);
+        let run = |configuration: &Configuration| {
+            let place = scratch.path().join(configuration.name);
             let folder = place.join("documents");
             std::fs::create_dir_all(&folder)?;
             std::fs::write(folder.join(FILE), "Something to begin with.\n")?;
             let config = place.join("lectern.toml");
-            std::fs::write(&config, settings)?;
+            std::fs::write(&config, configuration.settings)?;
             let config = config.to_str().context("a path that is not UTF-8")?;
             let client = format!("{CLIENT}={discovery_url}");
             let lectern = Lectern::start(&program, &folder, &["--client", &client, "--config", config])?;
-            reports.push(validator.run(name, &lectern.token_of_known_client(FILE, CLIENT)?, &keys)?);
-        }
-        verdict(&reports)
+            let target = lectern.token_of_known_client(FILE, CLIENT)?;
+            validator.run(configuration.name, configuration.delay, &target, &keys)
+        };
+        // Those that wait do so beside the others.
+        let (waiting, others): (Vec<_>, Vec<_>) = CONFIGURATIONS.iter().partition(|one| one.delay);
+        let reports: anyhow::Result<Vec<Report>> = std::thread::scope(|scope| {
+            let started: Vec<_> = waiting.into_iter().map(|one| scope.spawn(move || run(one))).collect();
+            let mut reports: Vec<_> = others.into_iter().map(run).collect();
+            let gone = || Err(anyhow!("the thread of a configuration is gone"));
+            reports.extend(started.into_iter().map(|thread| thread.join().unwrap_or_else(|_| gone())));
+            reports.into_iter().collect()
+        });
+        verdict(&reports?)
     };
     println!();
     for line in &verdict.lines {
@@ -159,13 +181,16 @@ impl Validator {
 
     /// Runs all cases. Its exit status says whether some failed, which the report says too; what counts is that there
     /// is a report.
-    fn run(&self, configuration: &str, target: &Target, keys: &Keys) -> anyhow::Result<Report> {
+    fn run(&self, configuration: &str, delay: bool, target: &Target, keys: &Keys) -> anyhow::Result<Report> {
         let json = self.scratch.join(format!("{configuration}.json"));
         let mut command = self.command();
         command.args(["--wopisrc", &target.wopi_src, "--token", &target.access_token]);
         command.args(["--token-ttl", &target.expires_at_ms.to_string()]);
         command.arg("--proof-key").arg(&keys.current).arg("--proof-key-old").arg(&keys.old);
         command.arg("--json").arg(&json);
+        if delay {
+            command.arg("--delay");
+        }
         let words = tools::words(&command);
         println!("$ {words}");
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
@@ -173,7 +198,7 @@ impl Validator {
         // What was skipped, and why, is in the report and, where it matters, in the verdict.
         let printed = String::from_utf8_lossy(&output.stdout);
         for line in printed.lines().filter(|line| line.starts_with("FAIL") || line.starts_with("TOTAL")) {
-            println!("{line}");
+            println!("{configuration}: {line}");
         }
         let status = output.status;
         ensure!(matches!(status.code(), Some(0 | 1)), "`{words}` ended with {status}");

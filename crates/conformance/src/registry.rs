@@ -20,8 +20,11 @@ pub mod files;
 pub mod history;
 pub mod listing;
 pub mod names;
+pub mod parts;
 pub mod people;
 mod samples;
+pub mod sharing;
+pub mod uploads;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -86,6 +89,20 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             a_content_is_referenced_by_files_pending_notes_versions_and_rescued_saves,
             a_discovery_document_is_replaced,
         }
+        parts::{
+            every_field_of_the_parts_comes_back,
+            parts_are_replaced_as_a_whole,
+            a_commit_that_is_refused_leaves_the_parts,
+            a_content_is_referenced_by_streams,
+            parts_are_pruned_by_age_and_by_version,
+        }
+        uploads::{
+            every_field_of_an_upload_comes_back,
+            a_piece_is_added_only_behind_what_came,
+            of_two_pieces_at_one_place_one_is_added,
+            a_content_is_referenced_by_uploads_until_they_are_removed,
+            uploads_are_counted_and_pruned_by_age,
+        }
         containers::{
             there_is_one_root_from_the_start,
             the_root_is_renamed_but_stays_the_root,
@@ -119,6 +136,15 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             sessions_that_ran_out_are_forgotten,
             a_session_comes_with_its_user,
             a_visit_is_what_its_parts_are_now,
+        }
+        sharing::{
+            of_a_thing_with_somebody_there_is_one_grant,
+            groups_have_names_of_their_own,
+            people_are_in_groups,
+            links_are_found_by_their_secret_and_revoked,
+            what_is_shared_of_things_that_are_gone_is_forgotten,
+            a_visit_has_what_is_shared_now,
+            who_else_sees_everything_depends_on_roles,
         }
     }
 }

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use wopi::action_url::ActionUrlFacts;
+use wopi::answer::EndPoints;
 use wopi::proof::{ProofKeys, ProofRule};
 
 pub use actions::{ClientAction, SUPPORTED_REQUIREMENTS};
@@ -245,6 +246,21 @@ impl Clients {
             })
             .flatten()
             .collect()
+    }
+
+    /// Where people meet who edit files of this extension (with or without dot) together: by the client of this name, or, for a
+    /// token that was made for none, by the best client that says both.
+    pub fn end_points(&self, client: Option<&str>, extension: &str) -> Option<EndPoints> {
+        let extension = extension.strip_prefix('.').unwrap_or(extension).to_ascii_lowercase();
+        let of = |client: &Client| client.state().end_points(&extension).cloned();
+        match client {
+            Some(name) => of(self.client(name)?),
+            None => {
+                let mut ranked: Vec<&Client> = self.clients.iter().collect();
+                ranked.sort_by_key(|client| client.settings.rank_for(&extension));
+                ranked.into_iter().find_map(of)
+            }
+        }
     }
 
     /// The action of this name for this extension: of the client of this name, or of the best one.

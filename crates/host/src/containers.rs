@@ -18,6 +18,7 @@ use crate::locks;
 use crate::naming;
 use crate::ports::{Page, RegistryError, TokenClaims, TokenResource, TreeError};
 use crate::records::{ContainerRecord, FileRecord, Revision, Timestamp};
+use crate::sharing::Item;
 
 /// How many records are read at once while everything in a container is listed.
 pub(crate) const LIST_PAGE: usize = 1000;
@@ -67,7 +68,7 @@ impl Host {
         CheckContainerInfo {
             name: record.name.as_str().to_owned(),
             host_url: Some(self.links.container_page(&record.id, PageMode::View)),
-            is_anonymous_user: Some(false),
+            is_anonymous_user: Some(crate::people::is_guest(&by.user.id)),
             is_edu_user: Some(false),
             license_check_for_edit_is_enabled: Some(self.settings.business_users),
             supported_share_url_types: Some(vec!["ReadOnly".to_owned(), "ReadWrite".to_owned()]),
@@ -363,6 +364,7 @@ impl Host {
     /// GetRootContainer.
     pub(crate) async fn root_container(&self, by: &Caller) -> Result<GetRootContainer, Refusal> {
         let root = self.ports.registry.root().await.map_err(|e| errors::registry("reading the root", &e))?;
+        self.must_see(by, &Item::Container(root.id.clone())).await?;
         Ok(GetRootContainer {
             container_pointer: self.pointer(by, &root),
             container_info: Some(self.container_info(by, &root)),
@@ -374,6 +376,7 @@ impl Host {
         match self.links.place(native_name) {
             Some(Place::File(id)) => {
                 let record = self.file(&id).await?;
+                self.must_see(by, &Item::File(id)).await?;
                 Ok(GetFileWopiSrc { url: self.file_url_with_token(by, &record) })
             }
             Some(Place::Container(_)) | None => {
@@ -428,14 +431,18 @@ impl Host {
 
     /// GetNewAccessToken.
     pub(crate) async fn new_access_token(&self, by: &Caller, wopi_src: &str) -> Result<GetNewAccessToken, Refusal> {
+        let mut end_points = None;
         let resource = match self.links.place(wopi_src) {
             Some(Place::File(id)) => {
-                self.file(&id).await?;
+                let file = self.file(&id).await?;
+                self.must_see(by, &Item::File(id.clone())).await?;
+                end_points = self.end_points(by.claims.client.as_deref(), &file).filter(|_| by.rights.may_edit());
                 TokenResource::File(id)
             }
             Some(Place::Container(id)) => {
                 let found = self.ports.registry.container(&id).await;
                 found.map_err(|e| errors::registry("reading the container", &e))?;
+                self.must_see(by, &Item::Container(id.clone())).await?;
                 TokenResource::Container(id)
             }
             None => return Err(Refusal::new(WopiError::NotFound, "that is no WOPISrc of ours")),
@@ -447,7 +454,7 @@ impl Host {
                 access_token: self.ports.tokens.seal(&claims, &resource),
                 access_token_expiry: u64::try_from(expires_at.0).unwrap_or(0),
             },
-            end_points: None,
+            end_points,
         })
     }
 }

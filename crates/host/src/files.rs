@@ -13,7 +13,8 @@ use wopi::answer::{
 };
 use wopi::coauth::{LockTerms, LockTimeout, PresentedLock};
 use wopi::operation::{ByteRange, RelativeTarget, RequestedName, SaveFacts, ShareUrlType, Suggestion};
-use wopi::{ContainerId, FileName, ItemVersion, LockId, WopiError};
+use wopi::route::Permission;
+use wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, WopiError};
 use wopi_service::{Body, FileBytes, PutFileDone, Refusal};
 
 use crate::caller::Caller;
@@ -23,6 +24,7 @@ use crate::host::Host;
 use crate::links::PageMode;
 use crate::locks::{self, Holder, Terms};
 use crate::naming;
+use crate::people;
 use crate::ports::{ContentsError, FileCommit, RegistryError, TokenResource, TreeError};
 use crate::records::{
     Content, ContentId, FileRecord, LockState, ModifiedAt, Pending, RescuedSave, Revision, Timestamp,
@@ -68,20 +70,24 @@ impl Host {
             sha256: record.content.sha256.map(|sha256| STANDARD.encode(sha256)),
             user_friendly_name: Some(by.user.display_name.clone()),
             user_info: by.user.user_info.clone().filter(|info| !info.is_empty()),
-            is_anonymous_user: Some(false),
+            is_anonymous_user: Some(people::is_guest(&by.user.id)),
             is_edu_user: Some(false),
             license_check_for_edit_is_enabled: Some(self.settings.business_users),
             user_can_write: Some(may_edit),
             user_can_rename: Some(may_edit),
             // Collabora takes a missing one for true (protocol/clients.md 2.3).
-            user_can_not_write_relative: Some(!may_edit || !self.settings.relative_writes),
-            read_only: Some(!may_edit),
+            user_can_not_write_relative: Some(
+                !by.rights.allow(Permission::WriteRelative) || !self.settings.relative_writes,
+            ),
+            read_only: Some(!by.rights.allow(Permission::Write)),
             user_can_review: Some(may_edit),
+            user_can_only_comment: by.rights.may_only_comment().then_some(true),
             supported_share_url_types: Some(vec!["ReadOnly".to_owned(), "ReadWrite".to_owned()]),
             breadcrumb_doc_name: Some(record.name.stem().to_owned()),
             breadcrumb_folder_name: Some(container.name.as_str().to_owned()),
             post_message_origin: Some(links.origin().to_owned()),
             file_url,
+            plus: self.plus_properties(by, &record),
             ..self.told_of_pages(&record, &container, may_edit)
         })
     }
@@ -253,15 +259,7 @@ impl Host {
         facts: &SaveFacts,
         permitted: impl Fn(&FileRecord, Timestamp) -> Result<(), Refusal> + Send + Sync,
     ) -> Result<FileRecord, Refusal> {
-        // Read anew: while a large body came in, others may have locked, saved or renamed the file.
-        let first = self.file(&first.id).await?;
-        let there = if self.ports.tree.is_some() { Shown::There } else { Shown::Nowhere };
-        // If another program took the file away meanwhile, the save puts it back; anything else it did is a version.
-        let (first, shown) = match self.current(&first).await {
-            Ok(record) => (record, there),
-            Err(Refusal { error: WopiError::NotFound, .. }) => (self.file(&first.id).await?, Shown::Gone),
-            Err(refusal) => return Err(refusal),
-        };
+        let (first, shown) = self.to_be_saved(&first.id).await?;
         let user = &by.user.id;
         let (record, ()) = self
             .update_shown(&first.id, Some(&first), |record, now| {
@@ -269,6 +267,25 @@ impl Host {
                 Ok(((), saving::save(record, staged, facts, user, shown, now)))
             })
             .await?;
+        Ok(self.show_saved(record, staged).await)
+    }
+
+    /// A file as it is when the bytes of a save have come, and what the folder shows of it.
+    ///
+    /// Read anew: while a large body came in, others may have locked, saved or renamed the file. If another program took
+    /// the file away meanwhile, the save puts it back; anything else it did is a version.
+    pub(crate) async fn to_be_saved(&self, id: &FileId) -> Result<(FileRecord, Shown), Refusal> {
+        let first = self.file(id).await?;
+        let there = if self.ports.tree.is_some() { Shown::There } else { Shown::Nowhere };
+        match self.current(&first).await {
+            Ok(record) => Ok((record, there)),
+            Err(Refusal { error: WopiError::NotFound, .. }) => Ok((self.file(id).await?, Shown::Gone)),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// After the commit of a save: makes the folder show it, or drops bytes that turned out to be the same as before.
+    pub(crate) async fn show_saved(&self, record: FileRecord, staged: &Staged) -> FileRecord {
         if record.content.id != staged.id {
             // The same bytes as before: the staged ones are not needed.
             self.discard(&staged.id).await;
@@ -276,10 +293,10 @@ impl Host {
             // The save is durable and every reader gets it from the stage; it is shown as soon as the folder lets us.
             tracing::error!(file.id = %record.id, "showing a save in the folder: {}", errors::chain(&error));
             self.show_later(&record);
-            return Ok(record);
+            return record;
         }
         self.settle_later(&record);
-        Ok(record)
+        record
     }
 
     /// Removes bytes that nothing points to. If that fails, the sweeper does it.
@@ -712,6 +729,10 @@ impl Host {
 
     /// PutUserInfo: kept for the user, whatever file it came with.
     pub(crate) async fn put_user_info(&self, by: &Caller, info: &str) -> Result<(), Refusal> {
+        if people::is_guest(&by.user.id) {
+            // What a client wants to find again with somebody who does not come again.
+            return Ok(());
+        }
         for _ in 0..crate::host::COMMIT_ATTEMPTS_MAX {
             let user = self.ports.registry.user(&by.user.id).await;
             let mut user = user.map_err(|e| errors::registry("reading the user", &e))?;
@@ -777,6 +798,7 @@ impl Host {
         container: Option<ContainerId>,
     ) -> Result<EnumerateAncestors, Refusal> {
         let mut found = Vec::new();
+        let mut records = Vec::new();
         let mut at = container;
         while let Some(id) = at {
             if found.len() > crate::host::CONTAINER_DEPTH_MAX {
@@ -788,8 +810,10 @@ impl Host {
                 name: record.name.as_str().to_owned(),
                 url: self.container_url(by, &record.id),
             });
-            at = record.parent;
+            at = record.parent.clone();
+            records.push(Arc::new(record));
         }
+        found.truncate(self.seen_of(by, &records).await?);
         found.reverse();
         Ok(EnumerateAncestors { ancestors_with_root_first: found })
     }

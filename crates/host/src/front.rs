@@ -9,6 +9,7 @@ use wopi::answer::{
     EnumerateChildren, GetEcosystem, GetFileWopiSrc, GetNewAccessToken, GetRootContainer, PutRelativeFile,
     RenameContainer, RenameFile, ShareUrl,
 };
+use wopi::chunked::UploadSession;
 use wopi::coauth::{
     CoauthLockId, CoauthLockMetadata, CoauthLockType, CoauthTableVersion, LockTerms, LockTimeout, PresentedLock,
 };
@@ -17,13 +18,16 @@ use wopi::proof::ProofRule;
 use wopi::route::{Kind, KindSet, Permission, Target};
 use wopi::{AccessToken, ContainerId, FileId, ItemVersion, LockId, WopiError};
 use wopi_service::host::Answer;
-use wopi_service::{Body, CoauthAnswer, FileBytes, PutFileDone, Refusal, RefusalReport, WopiHost};
+use wopi_service::{
+    Body, CoauthAnswer, FileBytes, FramedBytes, PutChunkedFileDone, PutFileDone, Refusal, RefusalReport, WopiHost,
+};
 
-use crate::access::Rights;
+use crate::access::Right;
 use crate::caller::{Admission, Caller};
 use crate::errors;
 use crate::host::Host;
-use crate::ports::{Located, RegistryError, TokenClaims, TokenError, TokenResource, Visit};
+use crate::ports::{Located, RegistryError, TokenClaims, TokenError, TokenResource};
+use crate::visitor::Visitor;
 
 /// Operations on files that are always offered.
 const FILES: &[Kind] = &[
@@ -43,6 +47,21 @@ const FILES: &[Kind] = &[
     Kind::Bootstrap,
     Kind::GetNewAccessToken,
     Kind::BootstrapGetFileWopiSrc,
+];
+
+/// Operations of coauthoring and of incremental transfer (CSPP Plus). CheckFileInfo tells of them where client and
+/// user can use them ([`crate::plus`]).
+const PLUS: &[Kind] = &[
+    Kind::GetCoauthLock,
+    Kind::RefreshCoauthLock,
+    Kind::UnlockCoauthLock,
+    Kind::GetCoauthTable,
+    Kind::GetSequenceNumber,
+    Kind::GetChunkedFile,
+    Kind::PutChunkedFile,
+    Kind::GetChunks,
+    Kind::CreateUploadSession,
+    Kind::UpdateUploadSession,
 ];
 
 /// Operations that come with containers.
@@ -75,6 +94,9 @@ impl Front {
     /// The front of a host.
     pub fn new(host: Arc<Host>) -> Self {
         let mut supported = KindSet::EMPTY.with_all(FILES);
+        if host.settings.coauth.enabled {
+            supported = supported.with_all(PLUS);
+        }
         if host.settings.containers {
             supported = supported.with_all(CONTAINERS);
         }
@@ -122,22 +144,24 @@ impl Host {
         &self,
         opened: Result<TokenClaims, TokenError>,
         file: Option<&FileId>,
-    ) -> Result<(Caller, Option<Located>), Refusal> {
+    ) -> Result<(Caller, Visitor, Option<Located>), Refusal> {
         let unauthorized = |why: TokenError| Refusal::new(WopiError::Unauthorized { challenge: None }, why.to_string());
         let claims = opened.map_err(unauthorized)?;
-        let Visit { session, user, file } = match self.ports.registry.visit(&claims.session, file).await {
+        let visit = match self.ports.registry.visit(&claims.session, file).await {
             Ok(visit) => visit,
             Err(RegistryError::NotFound) => return Err(unauthorized(TokenError::Revoked)),
             Err(error) => return Err(errors::registry("reading the session and the file", &error)),
         };
-        if session.revoked_at.is_some() || session.expires_at <= self.now() || session.user != claims.user {
+        let (visitor, file) = Visitor::of(visit, self.now()).map_err(unauthorized)?;
+        if visitor.session.user != claims.user {
             return Err(unauthorized(TokenError::Revoked));
         }
-        let Some(user) = user.filter(|user| !user.disabled) else {
-            return Err(unauthorized(TokenError::UserGone));
+        let rights = match &file {
+            Some(located) => self.rights_at(&visitor, &claims, located),
+            None => self.rights(Right::of_role(visitor.user.role), &claims).elsewhere(),
         };
-        let rights = Rights::of(&user, &claims);
-        Ok((Caller { user, claims, rights, admission: Admission::Elsewhere }, file))
+        let user = Arc::clone(&visitor.user);
+        Ok((Caller { user, claims, rights, admission: Admission::Elsewhere }, visitor, file))
     }
 
     /// The file, if it is there and not deleted.
@@ -152,8 +176,11 @@ impl Host {
     /// The bytes behind a `FileUrl`: the token in it is all there is, and it is good for nothing else.
     pub async fn file_by_url(&self, id: &FileId, token: &str, range: Option<ByteRange>) -> Result<FileBytes, Refusal> {
         let opened = self.ports.tokens.open(token, &TokenResource::FileUrl(id.clone()), self.now());
-        let (mut caller, found) = self.recognize(opened, Some(id)).await?;
+        let (mut caller, _, found) = self.recognize(opened, Some(id)).await?;
         caller.admission = Self::admitted(found)?;
+        if !caller.rights.allow(Permission::Read) {
+            return Err(Refusal::new(WopiError::NotFound, "the user may not read the file any more"));
+        }
         self.get_file(&caller, u64::MAX, range).await
     }
 
@@ -226,7 +253,7 @@ impl WopiHost for Front {
             Target::File(id) => Some(id),
             Target::Container(_) | Target::Folder(_) | Target::Ecosystem | Target::Bootstrapper => None,
         };
-        let (mut caller, found) = host.recognize(credential.0, file).await.map_err(|mut refusal| {
+        let (mut caller, visitor, found) = host.recognize(credential.0, file).await.map_err(|mut refusal| {
             if let (Target::Bootstrapper, WopiError::Unauthorized { challenge }) = (target, &mut refusal.error) {
                 *challenge = Some(host.challenge());
             }
@@ -234,7 +261,11 @@ impl WopiHost for Front {
         })?;
         caller.admission = match target {
             Target::File(_) => Host::admitted(found)?,
-            Target::Container(id) | Target::Folder(id) => Admission::Container(host.current_container(id).await?),
+            Target::Container(id) | Target::Folder(id) => {
+                let record = host.current_container(id).await?;
+                caller.rights = host.rights_in(&visitor, &caller.claims, &record).await?;
+                Admission::Container(record)
+            }
             Target::Ecosystem | Target::Bootstrapper => Admission::Elsewhere,
         };
         let needs = kind.needs();
@@ -385,6 +416,48 @@ impl WopiHost for Front {
         known: Option<CoauthTableVersion>,
     ) -> Answer<CoauthAnswer> {
         self.host.coauth_table(by, known.as_ref())
+    }
+
+    // ── incremental file transfer ──
+
+    async fn get_chunked_file(&self, by: &Caller, _: &FileId, body: Body) -> Answer<FramedBytes> {
+        self.host.get_chunked_file(by, body).await
+    }
+
+    async fn put_chunked_file(
+        &self,
+        by: &Caller,
+        _: &FileId,
+        sequence: u64,
+        lock: PresentedLock,
+        editors: Vec<String>,
+        body: Body,
+    ) -> Answer<PutChunkedFileDone> {
+        self.host.put_chunked_file(by, sequence, &lock, editors, body).await
+    }
+
+    async fn get_sequence_number(&self, by: &Caller, _: &FileId) -> Answer<u64> {
+        self.host.sequence_number(by).await
+    }
+
+    async fn get_chunks(&self, by: &Caller, _: &FileId, body: Body) -> Answer<FramedBytes> {
+        self.host.get_chunks(by, body).await
+    }
+
+    async fn create_upload_session(&self, by: &Caller, _: &FileId) -> Answer<UploadSession> {
+        self.host.create_upload_session(by).await
+    }
+
+    async fn update_upload_session(
+        &self,
+        by: &Caller,
+        _: &FileId,
+        token: String,
+        offset: u64,
+        length: u64,
+        body: Body,
+    ) -> Answer<u64> {
+        self.host.update_upload_session(by, &token, offset, length, body).await
     }
 
     // ── containers ──

@@ -12,6 +12,7 @@ use wopi_service::{Refusal, RefusalReport};
 use crate::clients::Clients;
 use crate::errors;
 use crate::links::Links;
+use crate::parts::FileParts;
 use crate::plus::CoauthSettings;
 use crate::ports::{
     Clock, Contents, FileCommit, Random, Registry, RegistryError, TokenClaims, TokenResource, Tokens, Tree, TreePath,
@@ -143,6 +144,18 @@ pub struct Host {
     /// Files that had a note when notes were last looked through.
     pub(crate) standing: Mutex<Vec<FileRecord>>,
     pub(crate) scans: crate::index::Scans,
+    /// Held by whoever changes a user at a desk.
+    pub(crate) administering: tokio::sync::Mutex<()>,
+}
+
+/// What a decision about a file comes to, beside the record.
+pub(crate) struct Decided<T> {
+    /// What to tell whoever asked.
+    pub(crate) told: T,
+    /// The version that goes into the history.
+    pub(crate) replaced: Option<VersionEntry>,
+    /// What the file has beside its bytes from now on, if that is something else.
+    pub(crate) parts: Option<FileParts>,
 }
 
 fn lane_of(id: &FileId) -> usize {
@@ -171,6 +184,7 @@ impl Host {
             unshown: Mutex::default(),
             standing: Mutex::default(),
             scans: crate::index::Scans::default(),
+            administering: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -233,6 +247,20 @@ impl Host {
         first: Option<&FileRecord>,
         decide: impl Fn(&mut FileRecord, Timestamp) -> Result<(T, Option<VersionEntry>), Refusal> + Send + Sync,
     ) -> Result<(FileRecord, T), Refusal> {
+        self.update_parts(id, first, |record, now| {
+            let (told, replaced) = decide(record, now)?;
+            Ok(Decided { told, replaced, parts: None })
+        })
+        .await
+    }
+
+    /// As [`Self::update`], for decisions that also change what the file has beside its bytes.
+    pub(crate) async fn update_parts<T: Send>(
+        &self,
+        id: &FileId,
+        first: Option<&FileRecord>,
+        decide: impl Fn(&mut FileRecord, Timestamp) -> Result<Decided<T>, Refusal> + Send + Sync,
+    ) -> Result<(FileRecord, T), Refusal> {
         let mut first = first.cloned();
         let mut lane = None;
         for attempt in 0..COMMIT_ATTEMPTS_MAX {
@@ -241,16 +269,21 @@ impl Host {
                 None => (self.file(id).await?, false),
             };
             let mut record = read.clone();
-            let (told, replaced) = match decide(&mut record, self.now()) {
+            let Decided { told, replaced, parts } = match decide(&mut record, self.now()) {
                 Ok(decided) => decided,
                 // The bytes of a save may have come for minutes since that was read: now it is read anew.
                 Err(_) if read_before => continue,
                 Err(refusal) => return Err(refusal),
             };
-            if record == read && replaced.is_none() {
+            if record == read && replaced.is_none() && parts.is_none() {
                 return Ok((record, told));
             }
-            match self.ports.registry.commit_file(&FileCommit { record, replaced }).await {
+            let commit = FileCommit { record, replaced };
+            let committed = match &parts {
+                Some(parts) => self.ports.registry.commit_parts(&commit, parts).await,
+                None => self.ports.registry.commit_file(&commit).await,
+            };
+            match committed {
                 Ok(stored) => return Ok((stored, told)),
                 Err(RegistryError::Conflict) => {
                     if lane.is_none() {
@@ -276,6 +309,20 @@ impl Host {
         first: Option<&FileRecord>,
         decide: impl Fn(&mut FileRecord, Timestamp) -> Result<(T, Option<VersionEntry>), Refusal> + Send + Sync,
     ) -> Result<(FileRecord, T), Refusal> {
+        self.update_parts_shown(id, first, |record, now| {
+            let (told, replaced) = decide(record, now)?;
+            Ok(Decided { told, replaced, parts: None })
+        })
+        .await
+    }
+
+    /// As [`Self::update_shown`] and [`Self::update_parts`].
+    pub(crate) async fn update_parts_shown<T: Send>(
+        &self,
+        id: &FileId,
+        first: Option<&FileRecord>,
+        decide: impl Fn(&mut FileRecord, Timestamp) -> Result<Decided<T>, Refusal> + Send + Sync,
+    ) -> Result<(FileRecord, T), Refusal> {
         enum Step<T> {
             Decided(T),
             SettleFirst,
@@ -283,13 +330,14 @@ impl Host {
         let mut first = first.cloned();
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             let (record, step) = self
-                .update(id, first.take().as_ref(), |record, now| {
+                .update_parts(id, first.take().as_ref(), |record, now| {
                     if record.pending.is_some() {
                         // A refusal is one whatever the folder shows.
                         decide(&mut record.clone(), now)?;
-                        return Ok((Step::SettleFirst, None));
+                        return Ok(Decided { told: Step::SettleFirst, replaced: None, parts: None });
                     }
-                    decide(record, now).map(|(told, replaced)| (Step::Decided(told), replaced))
+                    let Decided { told, replaced, parts } = decide(record, now)?;
+                    Ok(Decided { told: Step::Decided(told), replaced, parts })
                 })
                 .await?;
             match step {
@@ -346,6 +394,7 @@ impl Host {
             created_at: now,
             expires_at: now.plus(lifetime),
             revoked_at: None,
+            guest: None,
         };
         let created = self.ports.registry.create_session(&session).await;
         created.map_err(|e| errors::registry("opening a session", &e))?;

@@ -7,17 +7,19 @@
 //! | module | what |
 //! |---|---|
 //! | [`locks`], [`coauth`], [`plus`], [`saving`], [`naming`], [`order`], [`access`], [`sweep`] | the rules, pure, each with its table |
+//! | `visitor` | who is in, and what they may do where |
 //! | [`host`], `shelf` | load, decide, commit; what the folder shows |
 //! | `files`, `coauthoring`, `containers` | one method per operation |
 //! | [`index`] | keeping the registry true to a folder that others change |
 //! | [`front`] | the host as `wopi-service` wants it |
 //! | [`desk`] | the host as pages want it: what people do |
 //! | [`clients`] | who may call us, and with which keys |
-//! | [`ports`], [`records`] | what the rules need from outside; what is remembered |
+//! | [`ports`], [`records`], [`sharing`] | what the rules need from outside; what is remembered |
 //! | [`memory`] | reference implementations of the ports |
 
 pub mod access;
 pub mod caller;
+mod chunks;
 pub mod clients;
 pub mod coauth;
 mod coauthoring;
@@ -35,13 +37,16 @@ pub mod memory;
 pub mod naming;
 pub mod order;
 mod pages;
+pub mod parts;
 pub mod people;
 pub mod plus;
 pub mod ports;
 pub mod records;
 pub mod saving;
+pub mod sharing;
 mod shelf;
 pub mod sweep;
+mod visitor;
 
 pub use front::Front;
 pub use host::{Host, HostSettings, Ports};

@@ -5,7 +5,7 @@ use wopi_service::Refusal;
 
 use crate::errors;
 use crate::host::Host;
-use crate::ports::RegistryError;
+use crate::ports::{Random, RegistryError};
 use crate::records::{Revision, Role, User};
 
 /// Name of the administrator that a first start makes.
@@ -14,6 +14,20 @@ pub const LOCAL_ADMINISTRATOR: &str = "admin";
 /// `OwnerId` of files that nobody saved through us: whoever owns the folder. No user has this id.
 pub fn folder_owner() -> UserId {
     UserId::parse("folder").unwrap_or_else(|| unreachable!("the word is an id"))
+}
+
+/// What the id of a guest begins with. It is no digit of a minted id, so that no user has such an id.
+const GUEST_MARK: char = '0';
+
+/// An id for a guest.
+pub(crate) fn new_guest_id(random: &dyn Random) -> UserId {
+    let text = format!("{GUEST_MARK}{}", crate::ids::new_id(random));
+    UserId::parse(&text).unwrap_or_else(|| unreachable!("letters and digits are an id"))
+}
+
+/// Whether this is the id of a guest: somebody who came by a link, and has no account.
+pub fn is_guest(id: &UserId) -> bool {
+    id.as_str().starts_with(GUEST_MARK)
 }
 
 impl Host {

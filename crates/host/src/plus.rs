@@ -5,6 +5,7 @@ use wopi::action_url::preload_url;
 use wopi::answer::{CsppPlus, EndPoints};
 
 use crate::caller::Caller;
+use crate::chunks::sequence_of;
 use crate::clients::ClientAction;
 use crate::host::Host;
 use crate::records::{FileRecord, Timestamp};
@@ -30,14 +31,27 @@ impl SharingStatus {
 }
 
 /// What can be set about coauthoring.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoauthSettings {
+    /// Whether it is offered at all.
+    pub enabled: bool,
     /// Where people who edit together meet, if not where the client's discovery says.
     pub end_points: Option<EndPoints>,
     /// `SharingStatus` of every file.
     pub sharing_status: SharingStatus,
     /// `FileGeoLocationCode`. Only Microsoft knows the values; empty where none was given.
     pub file_geo_location_code: String,
+}
+
+impl Default for CoauthSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            end_points: None,
+            sharing_status: SharingStatus::default(),
+            file_geo_location_code: String::new(),
+        }
+    }
 }
 
 /// What the properties depend on.
@@ -81,37 +95,41 @@ pub fn properties(facts: &PlusFacts<'_>) -> Option<CsppPlus> {
     })
 }
 
-/// The URLs of the actions `rtc` and `collab` of one client: of the one named, or, for a token that was made for none, of
-/// the first that has both. Their placeholders are for people's browsers and are left out.
-pub fn end_points(actions: &[ClientAction], client: Option<&str>) -> Option<EndPoints> {
-    let url = |of: &str, name: &str| {
-        let action = actions.iter().find(|action| action.client == of && action.is(name))?;
+/// The action whose URL is `RealTimeChannelEndpointUrl`.
+pub(crate) const REAL_TIME_CHANNEL: &str = "rtc";
+
+/// The action whose URL is `OfficeCollaborationServiceEndpointUrl`.
+const COLLABORATION_SERVICE: &str = "collab";
+
+/// The URLs of both actions, out of what one client can do with files of one extension. Their placeholders are for
+/// people's browsers and are left out.
+pub(crate) fn end_points(actions: &[ClientAction]) -> Option<EndPoints> {
+    let url = |name: &str| {
+        let action = actions.iter().find(|action| action.is(name))?;
         Some(preload_url(&action.url_template, None))
     };
-    actions.iter().map(|action| &*action.client).filter(|of| client.is_none_or(|client| client == *of)).find_map(|of| {
-        Some(EndPoints {
-            real_time_channel_endpoint_url: url(of, "rtc")?,
-            office_collaboration_service_endpoint_url: url(of, "collab")?,
-        })
+    Some(EndPoints {
+        real_time_channel_endpoint_url: url(REAL_TIME_CHANNEL)?,
+        office_collaboration_service_endpoint_url: url(COLLABORATION_SERVICE)?,
     })
 }
 
 impl Host {
-    /// Where people meet who edit this file together through the client of this token. The settings come first.
-    pub fn end_points(&self, by: &Caller, file: &FileRecord) -> Option<EndPoints> {
-        let set = self.settings.coauth.end_points.clone();
-        set.or_else(|| {
-            let actions = self.ports.clients.actions_for(file.name.extension());
-            end_points(&actions, by.claims.client.as_deref())
-        })
+    /// Where people meet who edit this file together through this client. The settings come first.
+    pub(crate) fn end_points(&self, client: Option<&str>, file: &FileRecord) -> Option<EndPoints> {
+        let CoauthSettings { enabled, end_points, .. } = &self.settings.coauth;
+        if !enabled {
+            return None;
+        }
+        end_points.clone().or_else(|| self.ports.clients.end_points(client, file.name.extension()))
     }
 
     /// What CheckFileInfo tells of CSPP Plus to this caller.
-    pub fn plus_properties(&self, by: &Caller, file: &FileRecord, sequence_number: u64) -> Option<CsppPlus> {
+    pub(crate) fn plus_properties(&self, by: &Caller, file: &FileRecord) -> Option<CsppPlus> {
         properties(&PlusFacts {
             may_edit: by.rights.may_edit(),
-            sequence_number,
-            end_points: self.end_points(by, file),
+            sequence_number: sequence_of(file),
+            end_points: self.end_points(by.claims.client.as_deref(), file),
             token_expires_at: by.claims.expires_at,
             now: self.now(),
             settings: &self.settings.coauth,
@@ -135,6 +153,7 @@ mod tests {
     #[test]
     fn all_eight_or_none() {
         let settings = CoauthSettings {
+            enabled: true,
             end_points: None,
             sharing_status: SharingStatus::Private,
             file_geo_location_code: "DEU".to_owned(),
@@ -173,9 +192,9 @@ mod tests {
         assert_eq!(CoauthSettings::default().sharing_status.as_str(), "Shared");
     }
 
-    fn action(client: &str, name: &str, url_template: &str) -> ClientAction {
+    fn action(name: &str, url_template: &str) -> ClientAction {
         ClientAction {
-            client: client.to_owned(),
+            client: "office".to_owned(),
             app: "Word".to_owned(),
             name: name.to_owned(),
             extension: "docx".to_owned(),
@@ -191,26 +210,14 @@ mod tests {
     }
 
     #[test]
-    fn both_urls_come_from_one_client_and_that_is_the_tokens() {
+    fn both_urls_are_there_or_none() {
         let actions = [
-            action("cool", "edit", "https://c/cool.html"),
-            action("half", "rtc", "https://h/rtc"),
-            action("office", "collab", "https://o/collab?<ui=UI_LLCC&>a=b"),
-            action("office", "RTC", "https://o/rtc"),
-            action("other", "rtc", "https://p/rtc"),
-            action("other", "collab", "https://p/collab"),
+            action("edit", "https://o/edit"),
+            action("collab", "https://o/collab?<ui=UI_LLCC&>a=b"),
+            action("RTC", "https://o/rtc"),
         ];
-        let office = points("https://o/rtc", "https://o/collab?a=b");
-        for (client, expected) in [
-            (None, Some(office.clone())),
-            (Some("office"), Some(office)),
-            (Some("other"), Some(points("https://p/rtc", "https://p/collab"))),
-            (Some("half"), None),
-            (Some("cool"), None),
-            (Some("gone"), None),
-        ] {
-            assert_eq!(end_points(&actions, client), expected, "{client:?}");
-        }
-        assert_eq!(end_points(&actions[..3], None), None);
+        assert_eq!(end_points(&actions), Some(points("https://o/rtc", "https://o/collab?a=b")));
+        assert_eq!(end_points(&actions[..2]), None);
+        assert_eq!(end_points(&actions[2..]), None);
     }
 }

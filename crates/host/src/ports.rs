@@ -11,15 +11,19 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
+use crate::parts::FileParts;
 use crate::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
-    SessionId, Sha256, Timestamp, User, VersionEntry,
+    SessionId, Sha256, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
+use crate::sharing::Item;
 use crate::{Body, BoxError};
 
 mod listing;
+mod sharing;
 
 pub use listing::{Listings, Mark, Named, Slice, Sort};
+pub use sharing::{Shares, Sharing};
 
 /// The time. Tests bring their own.
 pub trait Clock: Debug + Send + Sync + 'static {
@@ -302,10 +306,13 @@ pub struct FileCommit {
 pub struct Visit {
     /// The session of its token, revoked and expired ones too.
     pub session: Arc<Session>,
-    /// Whose session that is; `None` if the registry has no such user.
+    /// Whose session that is; `None` if the registry has no such user, or if it is a guest's.
     pub user: Option<Arc<User>>,
     /// The file it wants, deleted ones too; `None` if it wants none, or there is no such file.
     pub file: Option<Located>,
+    /// What is shared that matters here. Left empty for a user who may change everything anyway
+    /// ([`crate::records::Role::edits_everything`]): these are most, and nothing is read in vain.
+    pub shares: Shares,
 }
 
 /// A file and where it lies.
@@ -318,6 +325,12 @@ pub struct Located {
 }
 
 impl Located {
+    /// The file and the containers it is in, as things that can be shared.
+    pub fn items(&self) -> Vec<Item> {
+        let containers = self.containers.iter().map(|container| Item::Container(container.id.clone()));
+        std::iter::once(Item::File(self.record.id.clone())).chain(containers).collect()
+    }
+
     /// The path of the file; `None` if a container above it is gone.
     pub fn path(&self) -> Option<TreePath> {
         let (root, below) = self.containers.split_last()?;
@@ -346,7 +359,7 @@ impl Located {
 /// * A name is taken once in a container, by a file or by a container, however many ask at once
 ///   ([`RegistryError::NameTaken`]). Names are compared byte for byte. Deleted files have no name.
 #[async_trait]
-pub trait Registry: Listings + Display + Debug + Send + Sync + 'static {
+pub trait Registry: Listings + Sharing + Display + Debug + Send + Sync + 'static {
     // files
 
     /// The file with this id, deleted ones too.
@@ -367,7 +380,7 @@ pub trait Registry: Listings + Display + Debug + Send + Sync + 'static {
     async fn create_files(&self, records: &[FileRecord]) -> Result<(), RegistryError>;
     /// Replaces the record read at `commit.record.revision`, with its history. Returns it as stored.
     async fn commit_file(&self, commit: &FileCommit) -> Result<FileRecord, RegistryError>;
-    /// Forgets a file and its history, if the revision is still that.
+    /// Forgets a file, its history and its parts, if the revision is still that.
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<(), RegistryError>;
 
     /// The file with this id and the containers it is in, from its own up to the root: what a path is made of. Ends
@@ -392,6 +405,40 @@ pub trait Registry: Listings + Display + Debug + Send + Sync + 'static {
         Ok((file, containers))
     }
 
+    // what files have beside their bytes
+
+    /// The parts that were committed last, streams and properties by name. Nothing at all, at version 0, where none
+    /// ever were; a file that is not known has none either. They may be older than the file, or newer than what was
+    /// read of it before.
+    async fn parts(&self, file: &FileId) -> Result<FileParts, RegistryError>;
+    /// As [`Self::commit_file`], and replaces the parts in the same transaction.
+    async fn commit_parts(&self, commit: &FileCommit, parts: &FileParts) -> Result<FileRecord, RegistryError>;
+    /// Forgets streams and properties that were updated last before `before`, and what belonged to an older version of
+    /// its file: the streams, and the properties that go when content changes. Returns how many of both.
+    async fn prune_parts(&self, before: Timestamp) -> Result<u64, RegistryError>;
+
+    // uploads in several requests
+
+    /// Adds an upload, with its pieces.
+    async fn create_upload(&self, upload: &Upload) -> Result<(), RegistryError>;
+    /// The upload with this id, outlived ones too.
+    async fn upload(&self, id: &str) -> Result<Upload, RegistryError>;
+    /// How many uploads of a user were updated after `since`.
+    async fn upload_count(&self, user: &UserId, since: Timestamp) -> Result<u64, RegistryError>;
+    /// Adds a piece behind the `received` bytes that came before it, or, with none, only renews the upload. `Conflict` if
+    /// that is not how many came.
+    async fn extend_upload(
+        &self,
+        id: &str,
+        received: u64,
+        piece: Option<UploadPiece>,
+        at: Timestamp,
+    ) -> Result<(), RegistryError>;
+    /// Forgets an upload; unknown ones too. Its bytes are the caller's, or the sweeper's.
+    async fn remove_upload(&self, id: &str) -> Result<(), RegistryError>;
+    /// Forgets uploads that were updated last before `before`. Returns the contents of their pieces.
+    async fn prune_uploads(&self, before: Timestamp) -> Result<Vec<ContentId>, RegistryError>;
+
     // history and rescued saves
 
     /// The versions that were replaced, latest first.
@@ -406,7 +453,7 @@ pub trait Registry: Listings + Display + Debug + Send + Sync + 'static {
     async fn rescued(&self, user: Option<&UserId>) -> Result<Vec<RescuedSave>, RegistryError>;
     /// Forgets refused saves; their bytes are the sweeper's.
     async fn remove_rescued(&self, contents: &[ContentId]) -> Result<(), RegistryError>;
-    /// Those of `contents` that no file, version or rescued save points to.
+    /// Those of `contents` that no file, stream, upload, version or rescued save points to.
     async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>, RegistryError>;
     /// Files that have versions, from `after` on, at most `limit`: the sweeper's walk.
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>, RegistryError>;
@@ -476,7 +523,22 @@ pub trait Registry: Listings + Display + Debug + Send + Sync + 'static {
                 Err(error) => return Err(error),
             },
         };
-        Ok(Visit { session: Arc::new(session), user: user.map(Arc::new), file })
+        let mut shares = Shares::default();
+        match (&session.guest, &user) {
+            (Some(guest), _) => match self.link(&guest.link).await {
+                Ok(link) => shares.link = Some(link),
+                Err(RegistryError::NotFound) => {}
+                Err(error) => return Err(error),
+            },
+            (None, Some(user)) if !user.role.edits_everything() => {
+                shares.groups = self.groups_of(&user.id).await?;
+                if let Some(located) = &file {
+                    shares.grants = self.grants_on(&located.items()).await?;
+                }
+            }
+            (None, _) => {}
+        }
+        Ok(Visit { session: Arc::new(session), user: user.map(Arc::new), file, shares })
     }
     /// Sessions of a user, latest first.
     async fn sessions(&self, user: &UserId) -> Result<Vec<Session>, RegistryError>;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use wopi::coauth::{CoauthLockId, CoauthLockMetadata, CoauthLockType};
 use wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, UserId};
 
+use crate::sharing::Guest;
+
 /// A moment, in milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Timestamp(pub i64);
@@ -279,7 +281,7 @@ pub struct ContainerRecord {
     pub seen: Option<Fingerprint>,
 }
 
-/// What a person may do everywhere, until roles per file come.
+/// What a person may do everywhere. What is shared with them comes on top of it ([`crate::access`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Role {
     /// Everything, and the administration.
@@ -288,21 +290,35 @@ pub enum Role {
     Editor,
     /// Read every file.
     Viewer,
+    /// Nothing but what is shared with them.
+    Member,
 }
 
 impl Role {
+    /// All of them, strongest first.
+    pub const ALL: [Self; 4] = [Self::Administrator, Self::Editor, Self::Viewer, Self::Member];
+
     /// The word for it in settings and SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Administrator => "administrator",
             Self::Editor => "editor",
             Self::Viewer => "viewer",
+            Self::Member => "member",
         }
     }
 
     /// The role that the word names.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Administrator, Self::Editor, Self::Viewer].into_iter().find(|role| role.as_str() == text)
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+
+    /// Whether it lets them change every file, so that no grant could let a token of theirs do any more.
+    pub fn edits_everything(self) -> bool {
+        match self {
+            Self::Administrator | Self::Editor => true,
+            Self::Viewer | Self::Member => false,
+        }
     }
 }
 
@@ -348,6 +364,8 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Who it is, if not somebody with an account: then `user` is an id that no user has ([`crate::people::is_guest`]).
+    pub guest: Option<Guest>,
 }
 
 /// A save that was refused, and whose bytes were kept all the same.
@@ -371,6 +389,45 @@ pub struct RescuedSave {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// Chunks that come in several requests (CreateUploadSession) and are not part of the file yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Upload {
+    /// The token that names it: 128 random bits, minted by [`crate::ids::new_id`].
+    pub id: String,
+    /// For which file.
+    pub file: FileId,
+    /// Whose it is.
+    pub user: UserId,
+    /// When it was created or bytes came last.
+    pub updated_at: Timestamp,
+    /// What came, in order.
+    pub pieces: Vec<UploadPiece>,
+}
+
+impl Upload {
+    /// How long an upload lives after its last update (*CSPP Plus*, "Create upload session").
+    pub const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+    /// How many bytes came.
+    pub fn received(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.size).sum()
+    }
+
+    /// Whether it still lives.
+    pub fn lives(&self, now: Timestamp) -> bool {
+        now < self.updated_at.plus(Self::LIFETIME)
+    }
+}
+
+/// The bytes of one UpdateUploadSession.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UploadPiece {
+    /// Which.
+    pub content: ContentId,
+    /// How many; not 0.
+    pub size: u64,
 }
 
 /// What is remembered of a client between two starts.

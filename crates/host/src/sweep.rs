@@ -9,8 +9,9 @@ use wopi_service::Refusal;
 
 use crate::errors;
 use crate::host::Host;
+use crate::parts;
 use crate::ports::RegistryError;
-use crate::records::{ContentId, ModifiedAt, RescuedSave, Timestamp, VersionEntry};
+use crate::records::{ContentId, ModifiedAt, RescuedSave, Timestamp, Upload, VersionEntry};
 
 /// How often the background work sweeps.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -35,10 +36,16 @@ pub struct SweepSummary {
     pub versions: usize,
     /// Refused saves forgotten.
     pub rescued: usize,
+    /// Streams and content properties forgotten.
+    pub parts: u64,
+    /// Pieces of uploads forgotten that were not continued in time.
+    pub uploads: usize,
     /// Runs of bytes removed.
     pub contents: usize,
     /// Sessions forgotten.
     pub sessions: u64,
+    /// Grants and links forgotten.
+    pub shares: u64,
 }
 
 /// The versions of one file, latest first, that may go. `current` is the time of the content that replaced the latest.
@@ -91,7 +98,8 @@ pub fn outlived(saves: &[RescuedSave], kept: Duration, bytes_max: u64, now: Time
     out
 }
 
-fn before(now: Timestamp, span: Duration) -> Timestamp {
+/// The moment this much earlier; saturates.
+pub(crate) fn before(now: Timestamp, span: Duration) -> Timestamp {
     Timestamp(now.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
 }
 
@@ -127,6 +135,12 @@ impl Host {
         }
         let pruned = registry.prune_sessions(before(now, SESSIONS_KEPT)).await;
         summary.sessions = pruned.map_err(|e| errors::registry("forgetting sessions", &e))?;
+        // What people share of a thing is kept as long as the thing might come back from the bin.
+        let pruned = registry.prune_shares(before(now, self.settings.deleted_kept)).await;
+        summary.shares = pruned.map_err(|e| errors::registry("forgetting what was shared", &e))?;
+        let pruned = registry.prune_parts(before(now, parts::KEPT)).await;
+        summary.parts = pruned.map_err(|e| errors::registry("forgetting streams and properties", &e))?;
+        summary.uploads = self.forget_uploads(before(now, Upload::LIFETIME)).await?;
         summary.contents = self.remove_orphans(now).await?;
         Ok(summary)
     }

@@ -23,8 +23,9 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lectern_host::ports::{CONTAINER_DEPTH_MAX, Located, Visit};
+use lectern_host::ports::{CONTAINER_DEPTH_MAX, Located, Shares, Visit};
 use lectern_host::records::{CoauthLock, ContainerRecord, FileRecord, LockState, Session, SessionId, User};
+use lectern_host::sharing::{Grant, GroupId, Item, Link, LinkId};
 use lectern_host::wopi::{ContainerId, FileId, UserId};
 use rusqlite::Connection;
 
@@ -41,6 +42,13 @@ pub const CONTAINERS_CACHED_MAX: usize = 8_192;
 pub const USERS_CACHED_MAX: usize = 4_096;
 /// Sessions kept at most.
 pub const SESSIONS_CACHED_MAX: usize = 16_384;
+/// Things kept at most of which it is known with whom they are shared, and how many grants there may be of one of them:
+/// most have none.
+pub const SHARED_CACHED_MAX: usize = 16_384;
+/// More grants than that on one thing are read from the database each time.
+pub const GRANTS_CACHED_MAX: usize = 64;
+/// Links kept at most.
+pub const LINKS_CACHED_MAX: usize = 4_096;
 
 pub(crate) const OUTSIDE_EPOCH: &str = "SELECT value FROM meta WHERE name = 'outside_epoch'";
 pub(crate) const NEXT_OUTSIDE_EPOCH: &str = "UPDATE meta SET value = value + 1 WHERE name = 'outside_epoch'";
@@ -57,7 +65,19 @@ pub(crate) enum Change {
     Session(Arc<Session>),
     SessionGone(SessionId),
     SessionsGone,
+    /// What is shared of a thing is to be read anew.
+    GrantsOn(Item),
+    /// The groups of somebody are.
+    GroupsOf(UserId),
+    /// A link is.
+    Link(LinkId),
+    /// All grants, memberships and links are.
+    AllShares,
 }
+
+/// Key of the groups that somebody is in.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct GroupsOf(pub(crate) UserId);
 
 /// The cache and the connection that watches over it. Locked in this order: `watch`, then `shelves`.
 pub(crate) struct Cache {
@@ -111,7 +131,10 @@ impl Cache {
     pub(crate) fn recall_visit(&self, session: &SessionId, file: Option<&FileId>, _: &Checked) -> Option<Visit> {
         let mut shelves = self.shelves();
         let session = shelves.sessions.record(session)?;
-        let user = shelves.users.record(&session.user)?;
+        let user = match &session.guest {
+            Some(_) => None,
+            None => Some(shelves.users.record(&session.user)?),
+        };
         let file = match file {
             None => None,
             Some(id) => {
@@ -126,7 +149,18 @@ impl Cache {
                 Some(Located { record, containers })
             }
         };
-        Some(Visit { session, user: Some(user), file })
+        let mut shares = Shares::default();
+        match (&session.guest, &user) {
+            (Some(guest), _) => shares.link = Some(shelves.links.record(&guest.link)?),
+            (None, Some(user)) if !user.role.edits_everything() => {
+                shares.groups = shelves.groups.record(&GroupsOf(user.id.clone()))?;
+                for item in file.as_ref().map(Located::items).unwrap_or_default() {
+                    shares.grants.push(shelves.grants.record(&item)?);
+                }
+            }
+            (None, _) => {}
+        }
+        Some(Visit { session, user, file, shares })
     }
 
     pub(crate) fn look_up<K: Kept>(&self, key: &K, _: &Checked) -> Found<K::Record> {
@@ -193,6 +227,9 @@ pub(crate) struct Shelves {
     containers: Shelf<ContainerId, ContainerRecord>,
     users: Shelf<UserId, User>,
     sessions: Shelf<SessionId, Session>,
+    grants: Shelf<Item, Vec<Grant>>,
+    groups: Shelf<GroupsOf, Vec<GroupId>>,
+    links: Shelf<LinkId, Link>,
 }
 
 impl Shelves {
@@ -204,6 +241,9 @@ impl Shelves {
             containers: Shelf::new(CONTAINERS_CACHED_MAX),
             users: Shelf::new(USERS_CACHED_MAX),
             sessions: Shelf::new(SESSIONS_CACHED_MAX),
+            grants: Shelf::new(SHARED_CACHED_MAX),
+            groups: Shelf::new(USERS_CACHED_MAX),
+            links: Shelf::new(LINKS_CACHED_MAX),
         }
     }
 
@@ -212,6 +252,13 @@ impl Shelves {
         self.containers.clear();
         self.users.clear();
         self.sessions.clear();
+        self.forget_shares();
+    }
+
+    fn forget_shares(&mut self) {
+        self.grants.clear();
+        self.groups.clear();
+        self.links.clear();
     }
 
     fn take_in(&mut self, change: Change, keep: bool) {
@@ -227,6 +274,10 @@ impl Shelves {
             Change::Session(session) => self.sessions.replace(&session.id.clone(), keep.then_some(session)),
             Change::SessionGone(id) => self.sessions.remove(&id),
             Change::SessionsGone => self.sessions.clear(),
+            Change::GrantsOn(item) => self.grants.remove(&item),
+            Change::GroupsOf(user) => self.groups.remove(&GroupsOf(user)),
+            Change::Link(id) => self.links.remove(&id),
+            Change::AllShares => self.forget_shares(),
         }
     }
 }
@@ -262,6 +313,9 @@ kept! {
     ContainerId => ContainerRecord, containers, |_| true;
     UserId => User, users, |_| true;
     SessionId => Session, sessions, |_| true;
+    Item => Vec<Grant>, grants, |grants: &Vec<Grant>| grants.len() <= GRANTS_CACHED_MAX;
+    GroupsOf => Vec<GroupId>, groups, |_| true;
+    LinkId => Link, links, |_| true;
 }
 
 fn holds_little(file: &FileRecord) -> bool {

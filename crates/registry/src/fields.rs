@@ -4,6 +4,7 @@ use rusqlite::Row;
 use rusqlite::types::{Type, ValueRef};
 
 use lectern_host::records::{Content, ContentId, Fingerprint, ModifiedAt, Sha256, Timestamp};
+use lectern_host::sharing::{GroupId, LinkId};
 use lectern_host::wopi::{ContainerId, FileId, FileName, LockId, UserId};
 
 type Result<T> = rusqlite::Result<T>;
@@ -28,6 +29,8 @@ from_text! {
     ContainerId: ContainerId::parse,
     UserId: UserId::parse,
     LockId: LockId::parse,
+    GroupId: GroupId::parse,
+    LinkId: LinkId::parse,
     FileName: |text| FileName::parse(text).ok(),
     String: |text: &str| Some(text.to_owned()),
 }
@@ -100,6 +103,14 @@ impl<'r> Fields<'r> {
         match self.value()? {
             ValueRef::Null => Ok(None),
             ValueRef::Blob(bytes) => bytes.try_into().map(Some).map_err(|_| self.invalid(Type::Blob)),
+            value => Err(self.invalid(value.data_type())),
+        }
+    }
+
+    pub(crate) fn maybe_blob(&mut self) -> Result<Option<&'r [u8]>> {
+        match self.value()? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Blob(bytes) => Ok(Some(bytes)),
             value => Err(self.invalid(value.data_type())),
         }
     }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, Row, params};
 use crate::db::prepared;
 use crate::error::Error;
 use crate::fields::{Fields, editors_text};
-use crate::{coauth, history, names};
+use crate::{coauth, history, names, parts};
 
 macro_rules! select {
     ($($rest:expr),+) => {
@@ -291,6 +291,7 @@ fn move_and_rewrite(connection: &Connection, next: &FileRecord, seen: Revision) 
 pub(crate) fn remove(connection: &Connection, id: &FileId, seen: Revision) -> Result<(), Error> {
     let place = place(connection, id, seen)?;
     history::remove_all_versions(connection, id)?;
+    parts::remove(connection, id)?;
     prepared(connection, DELETE)?.execute(params![id.as_str(), seen.0.cast_signed()])?;
     if let Some((container, name)) = place {
         names::release(connection, &container, &name)?;

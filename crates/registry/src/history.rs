@@ -39,6 +39,8 @@ const REMOVE_ACTIVITIES: &str = "DELETE FROM activities WHERE file_id = $1";
 const POINTED_TO: &str = "SELECT EXISTS (SELECT 1 FROM files WHERE content_id = $1) \
      OR EXISTS (SELECT 1 FROM files WHERE pending_content_id = $1) \
      OR EXISTS (SELECT 1 FROM versions WHERE content_id = $1) \
+     OR EXISTS (SELECT 1 FROM streams WHERE content_id = $1) \
+     OR EXISTS (SELECT 1 FROM upload_pieces WHERE content_id = $1) \
      OR EXISTS (SELECT 1 FROM rescued WHERE content_id = $1)";
 
 fn version(row: &Row<'_>) -> rusqlite::Result<VersionEntry> {

@@ -16,7 +16,7 @@
 //! | `readers` | the connections that read |
 //! | `cache` | records in memory, and the question whether they are the latest |
 //! | `db`, `migrations` | how a database is opened, and its schema (`migrations/sqlite`) |
-//! | `files`, `names`, `listing`, `history`, `containers`, `people` | the statements, a `const` each, above what runs them |
+//! | `files`, `names`, `listing`, `parts`, `uploads`, `history`, `containers`, `people`, `sharing` | the statements, a `const` each, above what runs them |
 //! | `fields`, `coauth`, `error` | columns to values; what can go wrong |
 
 mod cache;
@@ -30,16 +30,20 @@ mod history;
 mod listing;
 mod migrations;
 mod names;
+mod parts;
 mod people;
 mod readers;
 mod registry;
+mod sharing;
+mod uploads;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub use cache::{
-    COAUTH_BYTES_CACHED_MAX, CONTAINERS_CACHED_MAX, FILES_CACHED_MAX, SESSIONS_CACHED_MAX, USERS_CACHED_MAX,
+    COAUTH_BYTES_CACHED_MAX, CONTAINERS_CACHED_MAX, FILES_CACHED_MAX, GRANTS_CACHED_MAX, LINKS_CACHED_MAX,
+    SESSIONS_CACHED_MAX, SHARED_CACHED_MAX, USERS_CACHED_MAX,
 };
 pub use db::{BUSY_TIMEOUT, OpenError};
 pub use readers::READERS;

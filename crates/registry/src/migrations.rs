@@ -19,6 +19,7 @@ const PEOPLE: i64 = 4;
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "first", sql: include_str!("../migrations/sqlite/0001_first.sql") },
     Migration { number: 2, name: "coauth", sql: include_str!("../migrations/sqlite/0002_coauth.sql") },
+    Migration { number: 3, name: "parts", sql: include_str!("../migrations/sqlite/0003_parts.sql") },
     Migration { number: PEOPLE, name: "people", sql: include_str!("../migrations/sqlite/0004_people.sql") },
 ];
 

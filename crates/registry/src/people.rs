@@ -1,6 +1,7 @@
 //! The statements for users, sessions, and cached discovery documents.
 
 use lectern_host::records::{DiscoveryCache, Revision, Role, Session, SessionId, Timestamp, User};
+use lectern_host::sharing::Guest;
 use lectern_host::wopi::UserId;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
@@ -20,7 +21,10 @@ macro_rules! select_user {
 
 macro_rules! select_session {
     ($rest:literal) => {
-        concat!("SELECT id, user_id, label, created_at, expires_at, revoked_at FROM sessions ", $rest)
+        concat!(
+            "SELECT id, user_id, label, created_at, expires_at, revoked_at, guest_link, guest_name FROM sessions ",
+            $rest
+        )
     };
 }
 
@@ -37,8 +41,9 @@ const UPDATE_USER: &str = "UPDATE users SET name = $1, name_key = $2, display_na
 
 const SESSION: &str = select_session!("WHERE id = $1");
 const SESSIONS_OF: &str = select_session!("WHERE user_id = $1 ORDER BY created_at DESC, id DESC");
-const ADD_SESSION: &str = "INSERT INTO sessions (id, user_id, label, created_at, expires_at, revoked_at) \
-     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+const ADD_SESSION: &str = "INSERT INTO sessions (\
+     id, user_id, label, created_at, expires_at, revoked_at, guest_link, guest_name) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 const REVOKE_SESSION: &str = "UPDATE sessions SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2";
 const PRUNE_SESSIONS: &str = "DELETE FROM sessions WHERE expires_at < $1";
 
@@ -73,6 +78,11 @@ fn session_record(row: &Row<'_>) -> rusqlite::Result<Session> {
         created_at: fields.at()?,
         expires_at: fields.at()?,
         revoked_at: fields.maybe_at()?,
+        guest: match (fields.maybe()?, fields.maybe()?) {
+            (Some(link), Some(name)) => Some(Guest { link, name }),
+            (None, None) => None,
+            _ => return Err(fields.invalid(Type::Text)),
+        },
     })
 }
 
@@ -143,7 +153,7 @@ pub(crate) fn sessions(connection: &Connection, user: &UserId) -> Result<Vec<Ses
 }
 
 pub(crate) fn create_session(connection: &Connection, session: &Session) -> Result<(), Error> {
-    let Session { id, user, label, created_at, expires_at, revoked_at } = session;
+    let Session { id, user, label, created_at, expires_at, revoked_at, guest } = session;
     let added = prepared(connection, ADD_SESSION)?.execute(params![
         id.0,
         user.as_str(),
@@ -151,6 +161,8 @@ pub(crate) fn create_session(connection: &Connection, session: &Session) -> Resu
         created_at.0,
         expires_at.0,
         revoked_at.map(|at| at.0),
+        guest.as_ref().map(|guest| guest.link.as_str()),
+        guest.as_ref().map(|guest| &guest.name),
     ])?;
     if added == 0 { Err(Error::Conflict) } else { Ok(()) }
 }

@@ -1,27 +1,30 @@
 //! [`SqliteRegistry`]: opening, checking, closing, and the port.
 
 mod listing;
+mod sharing;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use lectern_host::parts::FileParts;
 use lectern_host::ports::{CONTAINER_DEPTH_MAX, FileCommit, Located, Page, Registry, RegistryError, Visit};
 use lectern_host::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
-    SessionId, Timestamp, User, VersionEntry,
+    SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
+use lectern_host::sharing::{GroupId, Item, LinkId};
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 use rusqlite::Connection;
 
-use crate::cache::{Cache, Change, Checked, Found, Kept};
+use crate::cache::{Cache, Change, Checked, Found, GroupsOf, Kept};
 use crate::db::{OpenError, open_reader, open_writer, prepared};
 use crate::error::Error;
 use crate::files::Scope;
 use crate::readers::{READERS, Readers};
 use crate::writer::{Extent, Writer};
-use crate::{containers, files, history, people};
+use crate::{containers, files, history, parts, people, uploads};
 
 type Result<T> = std::result::Result<T, RegistryError>;
 
@@ -176,6 +179,33 @@ impl SqliteRegistry {
         Ok(Located { record, containers })
     }
 
+    /// Replaces a record, and with it what the file has beside its bytes, if there is anything new of that.
+    async fn commit(&self, commit: &FileCommit, parts: Option<FileParts>) -> Result<FileRecord> {
+        let seen = commit.record.revision;
+        let next = Arc::new(FileRecord { revision: following(seen)?, ..commit.record.clone() });
+        // What the record was at that revision need not be looked up: a revision is never used for anything else.
+        let before = self.cache.as_ref().and_then(|cache| cache.recollect(&next.id));
+        let scope = before
+            .filter(|before| before.revision == seen)
+            .map_or(Scope::Anything, |before| Scope::between(&before, &next));
+        let replaced = commit.replaced.clone();
+        let extent = match (scope, &replaced, &parts) {
+            (Scope::Lock | Scope::Content, None, None) => Extent::OneStatement,
+            (Scope::Anything, ..) | (_, Some(_), _) | (_, _, Some(_)) => Extent::Several,
+        };
+        let stored = self
+            .write(extent, move |connection, changes| {
+                files::commit(connection, &next, seen, scope, replaced.as_ref())?;
+                if let Some(parts) = &parts {
+                    parts::put(connection, &next.id, parts)?;
+                }
+                changes.push(Change::File(next.clone()));
+                Ok(next.clone())
+            })
+            .await?;
+        Ok(Arc::unwrap_or_clone(stored))
+    }
+
     async fn recall_now<K: Loads>(&self, key: &K) -> Result<K::Record> {
         let record = self.recall(key, self.check_cache().as_ref()).await?;
         Ok(Arc::unwrap_or_clone(record))
@@ -208,6 +238,13 @@ loads! {
     ContainerId: containers::by_id,
     UserId: people::user,
     SessionId: people::session,
+    Item: crate::sharing::grants_on,
+    LinkId: crate::sharing::link,
+    GroupsOf: groups_of,
+}
+
+fn groups_of(connection: &Connection, of: &GroupsOf) -> std::result::Result<Vec<GroupId>, Error> {
+    crate::sharing::groups_of(connection, &of.0)
 }
 
 /// The revision that a commit of `seen` is stored with.
@@ -282,26 +319,49 @@ impl Registry for SqliteRegistry {
     }
 
     async fn commit_file(&self, commit: &FileCommit) -> Result<FileRecord> {
-        let seen = commit.record.revision;
-        let next = Arc::new(FileRecord { revision: following(seen)?, ..commit.record.clone() });
-        // What the record was at that revision need not be looked up: a revision is never used for anything else.
-        let before = self.cache.as_ref().and_then(|cache| cache.recollect(&next.id));
-        let scope = before
-            .filter(|before| before.revision == seen)
-            .map_or(Scope::Anything, |before| Scope::between(&before, &next));
-        let replaced = commit.replaced.clone();
-        let extent = match (scope, &replaced) {
-            (Scope::Lock | Scope::Content, None) => Extent::OneStatement,
-            (Scope::Anything, _) | (_, Some(_)) => Extent::Several,
-        };
-        let stored = self
-            .write(extent, move |connection, changes| {
-                files::commit(connection, &next, seen, scope, replaced.as_ref())?;
-                changes.push(Change::File(next.clone()));
-                Ok(next.clone())
-            })
-            .await?;
-        Ok(Arc::unwrap_or_clone(stored))
+        self.commit(commit, None).await
+    }
+
+    async fn parts(&self, file: &FileId) -> Result<FileParts> {
+        let file = file.clone();
+        self.read(move |connection| parts::of(connection, &file)).await
+    }
+
+    async fn commit_parts(&self, commit: &FileCommit, parts: &FileParts) -> Result<FileRecord> {
+        self.commit(commit, Some(parts.clone())).await
+    }
+
+    async fn prune_parts(&self, before: Timestamp) -> Result<u64> {
+        self.write(Extent::Several, move |connection, _| parts::prune(connection, before)).await
+    }
+
+    async fn create_upload(&self, upload: &Upload) -> Result<()> {
+        let upload = upload.clone();
+        self.write(Extent::Several, move |connection, _| uploads::add(connection, &upload)).await
+    }
+
+    async fn upload(&self, id: &str) -> Result<Upload> {
+        let id = id.to_owned();
+        self.read(move |connection| uploads::of(connection, &id)).await
+    }
+
+    async fn upload_count(&self, user: &UserId, since: Timestamp) -> Result<u64> {
+        let user = user.clone();
+        self.read(move |connection| uploads::count(connection, &user, since)).await
+    }
+
+    async fn extend_upload(&self, id: &str, received: u64, piece: Option<UploadPiece>, at: Timestamp) -> Result<()> {
+        let id = id.to_owned();
+        self.write(Extent::Several, move |connection, _| uploads::extend(connection, &id, received, piece, at)).await
+    }
+
+    async fn remove_upload(&self, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.write(Extent::Several, move |connection, _| uploads::remove(connection, &id)).await
+    }
+
+    async fn prune_uploads(&self, before: Timestamp) -> Result<Vec<ContentId>> {
+        self.write(Extent::Several, move |connection, _| uploads::prune(connection, before)).await
     }
 
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<()> {
@@ -491,10 +551,13 @@ impl Registry for SqliteRegistry {
             return Ok(visit);
         }
         let session = self.recall(session, known).await?;
-        let user = match self.recall(&session.user, known).await {
-            Ok(user) => Some(user),
-            Err(RegistryError::NotFound) => None,
-            Err(error) => return Err(error),
+        let user = match &session.guest {
+            Some(_) => None,
+            None => match self.recall(&session.user, known).await {
+                Ok(user) => Some(user),
+                Err(RegistryError::NotFound) => None,
+                Err(error) => return Err(error),
+            },
         };
         let file = match file {
             None => None,
@@ -504,7 +567,8 @@ impl Registry for SqliteRegistry {
                 Err(error) => return Err(error),
             },
         };
-        Ok(Visit { session, user, file })
+        let shares = self.shares(&session, user.as_deref(), file.as_ref(), known).await?;
+        Ok(Visit { session, user, file, shares })
     }
 
     async fn sessions(&self, user: &UserId) -> Result<Vec<Session>> {

@@ -12,6 +12,7 @@
 
 mod bootstrapper;
 mod clients;
+mod coauthoring;
 mod contents;
 mod history;
 mod limits;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bootstrapper::Bootstrapper;
 pub use clients::{Client, ProofRule, Zone};
+pub use coauthoring::{Coauthoring, SharingStatus};
 pub use contents::Contents;
 pub use history::History;
 pub use limits::Limits;
@@ -64,6 +66,8 @@ pub struct Settings {
     pub bootstrapper: Bootstrapper,
     /// `[sign_in]`
     pub sign_in: SignIn,
+    /// `[coauthoring]`
+    pub coauthoring: Coauthoring,
     /// `[limits]`
     pub limits: Limits,
     /// `[history]`
@@ -120,6 +124,7 @@ impl Settings {
 
     /// What holds between several settings.
     pub(crate) fn check(&self) -> Result<(), String> {
+        self.coauthoring.check()?;
         for (at, client) in self.clients.iter().enumerate() {
             if self.clients[..at].iter().any(|other| other.name == client.name) {
                 return Err(format!("two [[client]] sections have the name {:?}", client.name.as_str()));

@@ -11,6 +11,7 @@ use lectern_accounts::TokenKeys;
 use lectern_contents::Folder;
 use lectern_host::clients::{ClientSettings, Clients, ProofSetting};
 use lectern_host::host::BootstrapperSettings;
+use lectern_host::plus::CoauthSettings;
 use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, Tree, TreePath};
 use lectern_host::records::FileRecord;
 use lectern_host::{Body, Front, Host, HostSettings, Ports};
@@ -18,6 +19,7 @@ use lectern_registry::{Opener, SqliteRegistry};
 use lectern_web::{Pages, WebParts, WebSettings};
 use tower::Service;
 use wopi::action_url::ActionUrlFacts;
+use wopi::answer::EndPoints;
 use wopi::discovery::{Discovery, NetZone};
 use wopi::{FileId, operation};
 use wopi_service::{Limits, Refusal, WopiService, render};
@@ -107,7 +109,8 @@ fn client_settings(client: &Client) -> ClientSettings {
 }
 
 fn host_settings(premises: &Premises) -> HostSettings {
-    let Settings { wopi, limits, history, rescued, bootstrapper, .. } = &premises.place.settings;
+    let Settings { wopi, coauthoring, limits, history, rescued, bootstrapper, .. } = &premises.place.settings;
+    let urls = coauthoring.real_time_channel_url.as_ref().zip(coauthoring.collaboration_service_url.as_ref());
     HostSettings {
         body_bytes_max: limits.body_bytes_max.get(),
         hash_inline_bytes_max: wopi.hash_inline_bytes_max.get(),
@@ -115,6 +118,15 @@ fn host_settings(premises: &Premises) -> HostSettings {
         relative_writes: wopi.relative_writes,
         file_url: wopi.file_url,
         business_users: wopi.business_users,
+        coauth: CoauthSettings {
+            enabled: coauthoring.enabled,
+            end_points: urls.map(|(real_time, collaboration)| EndPoints {
+                real_time_channel_endpoint_url: real_time.as_str().to_owned(),
+                office_collaboration_service_endpoint_url: collaboration.as_str().to_owned(),
+            }),
+            sharing_status: coauthoring.sharing_status.into(),
+            file_geo_location_code: coauthoring.file_geo_location_code.clone(),
+        },
         bootstrapper: BootstrapperSettings {
             authorization_uri: bootstrapper.authorization_uri.clone(),
             token_issuance_uri: bootstrapper.token_issuance_uri.clone(),

@@ -26,6 +26,10 @@ pub(crate) struct Frame {
     pub(crate) said: Option<Said>,
     /// What was searched for, to stand in the field again.
     pub(crate) searched: String,
+    /// Whether the administration is among the links.
+    pub(crate) administers: bool,
+    /// Whether they came by a link and have no account.
+    pub(crate) is_guest: bool,
 }
 
 impl Frame {
@@ -109,6 +113,13 @@ pub(crate) enum Said {
     Uploaded,
     ContainerMade,
     Renamed,
+    Restored,
+    VersionNamed,
+    Released,
+    SharedNow,
+    SharedNoMore,
+    LinkRevoked,
+    Saved,
 }
 
 impl Said {
@@ -119,6 +130,13 @@ impl Said {
         Self::Uploaded,
         Self::ContainerMade,
         Self::Renamed,
+        Self::Restored,
+        Self::VersionNamed,
+        Self::Released,
+        Self::SharedNow,
+        Self::SharedNoMore,
+        Self::LinkRevoked,
+        Self::Saved,
     ];
 
     /// The word in the address, which is the name of the message, too.
@@ -130,6 +148,13 @@ impl Said {
             Self::Uploaded => "said-uploaded",
             Self::ContainerMade => "said-container-made",
             Self::Renamed => "said-renamed",
+            Self::Restored => "said-restored",
+            Self::VersionNamed => "said-version-named",
+            Self::Released => "said-released",
+            Self::SharedNow => "said-shared",
+            Self::SharedNoMore => "said-shared-no-more",
+            Self::LinkRevoked => "said-link-revoked",
+            Self::Saved => "said-done",
         }
     }
 
@@ -165,6 +190,8 @@ mod tests {
             here: "/".to_owned(),
             said: None,
             searched: String::new(),
+            administers: false,
+            is_guest: false,
         }
     }
 

@@ -131,6 +131,7 @@ pub(crate) fn status_of(why: &Why) -> StatusCode {
         Why::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Why::BrokenOff => StatusCode::BAD_REQUEST,
         Why::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
+        Why::TooMany { .. } | Why::LastAdministrator => StatusCode::CONFLICT,
         Why::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Why::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -161,6 +162,8 @@ pub(crate) fn told(why: &Why, p: &Frame) -> String {
         Why::TooDeep => p.say("why-too-deep"),
         Why::Root => p.say("why-root"),
         Why::NoClient => p.say("why-no-client"),
+        Why::TooMany { limit } => p.with("why-too-many", "limit", *limit),
+        Why::LastAdministrator => p.say("why-last-administrator"),
         Why::Busy => p.say("problem-busy-hint"),
         Why::Failed => p.say("problem-failed-hint"),
     }

@@ -32,12 +32,8 @@ pub(crate) async fn try_password(
     name: &str,
     password: &str,
 ) -> Result<Attempt, Problem> {
-    let now = shared.host.now();
     let name_key = name.trim().to_lowercase();
-    let address_key = visitor.address.map_or_else(String::new, address_key);
-    let tries = [(&shared.tries_by_address, &address_key), (&shared.tries_by_name, &name_key)];
-    if tries.iter().any(|(tries, key)| tries.take(key, now).is_err()) {
-        tracing::warn!(client.address = ?visitor.address, "too many attempts to sign in");
+    if !may_try(shared, visitor, &name_key) {
         return Ok(Attempt::TooMany);
     }
     let user = match shared.host.ports().registry.user_named(name.trim()).await {
@@ -57,6 +53,18 @@ pub(crate) async fn try_password(
             Ok(Attempt::Wrong)
         }
     }
+}
+
+/// Whether this visitor may try a password now, for whatever has this key. Counts as a try.
+pub(crate) fn may_try(shared: &Shared, visitor: &Visitor, key: &str) -> bool {
+    let now = shared.host.now();
+    let address_key = visitor.address.map_or_else(String::new, address_key);
+    let tries = [(&shared.tries_by_address, address_key.as_str()), (&shared.tries_by_name, key)];
+    let may = tries.iter().all(|(tries, key)| tries.take(key, now).is_ok());
+    if !may {
+        tracing::warn!(client.address = ?visitor.address, "too many attempts to sign in");
+    }
+    may
 }
 
 /// One key for all addresses that one subscriber has: of IPv6 the first 64 bits.
@@ -79,6 +87,7 @@ pub(crate) async fn open_session(shared: &Shared, user: &User, label: &str) -> R
         created_at: now,
         expires_at: now.plus(shared.settings.session_lifetime),
         revoked_at: None,
+        guest: None,
     };
     let opened = ports.registry.create_session(&session).await;
     opened.map_err(|error| Problem::internal("opening a session", &error))?;

@@ -26,7 +26,7 @@ use tower_http::csrf::{ConfigError, CsrfLayer};
 
 use crate::cookies::Cookies;
 use crate::first_link::FirstLink;
-use crate::pages::{account, browse, open, sign_in, transfer, welcome};
+use crate::pages::{account, admin, browse, details, link, open, sign_in, transfer, welcome};
 use crate::problem::Problem;
 use crate::settings::WebSettings;
 use crate::throttle::Throttle;
@@ -40,7 +40,7 @@ const FORM_BYTES_MAX: usize = 64 << 10;
 const WITHOUT_COOKIES: [&str; 2] = ["/assets/", "/picture/"];
 
 /// What comes behind these is a secret: a log that has paths must cut them.
-pub const ROUTE_PREFIXES_WITH_SECRETS: &[&str] = &["/welcome/", "/picture/"];
+pub const ROUTE_PREFIXES_WITH_SECRETS: &[&str] = &["/welcome/", "/picture/", "/link/"];
 
 /// What pages are made of.
 #[derive(Debug)]
@@ -157,6 +157,25 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/open/{file}/holders", get(open::holders))
         .route("/open/{file}/pictures", get(open::pictures).post(open::picture_address))
         .route("/picture/{file}/{token}", get(open::picture))
+        .route("/details/{file}", get(details::details))
+        .route("/details/{file}/versions/{version}", get(details::download_version))
+        .route("/details/{file}/restore", post(details::restore))
+        .route("/details/{file}/name-version", post(details::name_version))
+        .route("/details/{file}/release", post(details::release))
+        .route("/sharing/{container}", get(details::sharing_of_container))
+        .route("/share/{kind}/{id}", post(details::share))
+        .route("/share/{kind}/{id}/end", post(details::unshare))
+        .route("/share/{kind}/{id}/link", post(details::new_link))
+        .route("/share/{kind}/{id}/revoke", post(details::revoke_link))
+        .route("/admin/people", get(admin::people).post(admin::add_person))
+        .route("/admin/people/{user}/{change}", post(admin::change_person))
+        .route("/admin/groups", get(admin::groups).post(admin::add_group))
+        .route("/admin/groups/{group}/{change}", post(admin::change_group))
+        .route("/admin/clients", get(admin::clients))
+        .route("/admin/clients/try", post(admin::try_client))
+        .route("/admin/diagnostics", get(admin::diagnostics))
+        .route("/shared", get(browse::shared_with_me))
+        .route("/link/{secret}", get(link::show).post(link::submit))
         .route("/assets/{hash}/{name}", get(assets::asset))
         .route("/welcome/{secret}", get(welcome::show).post(welcome::submit))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))

@@ -10,8 +10,8 @@ use axum_extra::extract::cookie::CookieJar;
 use http::Method;
 use http::header::ACCEPT_LANGUAGE;
 use http::request::Parts;
-use lectern_host::ports::RegistryError;
-use lectern_host::records::{Session, User};
+use lectern_host::desk::{Denied, Why};
+use lectern_host::records::{Role, Session, User};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::cookies::Cookies;
@@ -44,6 +44,8 @@ pub(crate) struct Visitor {
 pub(crate) struct SignedIn {
     pub(crate) session: Arc<Session>,
     pub(crate) user: Arc<User>,
+    /// Whether they came by a link and have no account.
+    pub(crate) is_guest: bool,
 }
 
 impl Visitor {
@@ -62,22 +64,15 @@ impl Visitor {
             is_get: parts.method == Method::GET || parts.method == Method::HEAD,
         };
         let Some(id) = shared.cookies.session(&jar) else { return Ok(visitor) };
-        match shared.host.ports().registry.visit(&id, None).await {
-            Ok(visit) => {
-                let session = visit.session;
-                let lives = session.revoked_at.is_none() && shared.host.now() < session.expires_at;
-                visitor.person = visit
-                    .user
-                    .filter(|user| lives && !user.disabled && user.id == session.user)
-                    .map(|user| SignedIn { session, user });
+        match shared.host.desk(&id).await {
+            Ok(desk) => {
+                let person = desk.person();
+                let (session, user) = (Arc::new(person.session().clone()), Arc::new(person.user().clone()));
+                visitor.person = Some(SignedIn { session, user, is_guest: person.link().is_some() });
                 Ok(visitor)
             }
-            Err(RegistryError::NotFound) => Ok(visitor),
-            Err(RegistryError::Failed(error)) => Err(Problem::internal("reading a session", &*error)),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "reading a session");
-                Err(Problem::Busy)
-            }
+            Err(Denied { why: Why::SignedOut, .. }) => Ok(visitor),
+            Err(denied) => Err(denied.into()),
         }
     }
 
@@ -98,6 +93,8 @@ impl Visitor {
             here: self.here.clone(),
             said: self.said,
             searched: String::new(),
+            administers: user.is_some_and(|user| user.role == Role::Administrator),
+            is_guest: self.person.as_ref().is_some_and(|person| person.is_guest),
         }
     }
 }
@@ -137,7 +134,7 @@ impl FromRequestParts<Arc<Shared>> for Member {
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Response> {
         let Ok(visitor) = Visitor::from_request_parts(parts, shared).await;
         match &visitor.person {
-            Some(SignedIn { session, user }) => {
+            Some(SignedIn { session, user, .. }) => {
                 let (session, user) = (Arc::clone(session), Arc::clone(user));
                 Ok(Self { visitor, session, user })
             }

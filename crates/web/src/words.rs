@@ -76,6 +76,8 @@ impl Language {
             ($tag:literal) => {
                 &[
                     ("account.ftl", include_str!(concat!("../locales/", $tag, "/account.ftl"))),
+                    ("admin.ftl", include_str!(concat!("../locales/", $tag, "/admin.ftl"))),
+                    ("details.ftl", include_str!(concat!("../locales/", $tag, "/details.ftl"))),
                     ("open.ftl", include_str!(concat!("../locales/", $tag, "/open.ftl"))),
                     ("files.ftl", include_str!(concat!("../locales/", $tag, "/files.ftl"))),
                     ("common.ftl", include_str!(concat!("../locales/", $tag, "/common.ftl"))),

@@ -9,6 +9,7 @@ use wopi::answer::{
     CreateChildFile, EnumerateAncestors, EnumerateChildren, FolderEnumerateChildren, GetEcosystem, GetFileWopiSrc,
     GetNewAccessToken, GetRootContainer, PutRelativeFile, ReadSecureStore, RenameContainer, RenameFile, ShareUrl,
 };
+use wopi::chunked::UploadSession;
 use wopi::coauth::{
     CoauthLockId, CoauthLockMetadata, CoauthLockType, CoauthTableVersion, LockTerms, LockTimeout, PresentedLock,
 };
@@ -48,6 +49,25 @@ pub struct CoauthAnswer {
     pub version: CoauthTableVersion,
     /// The table; `None` for a client that has it already.
     pub table: Option<CoauthTable>,
+}
+
+/// Frames of a file, on their way to a client (GetChunkedFile, GetChunks).
+pub struct FramedBytes {
+    /// The frames, message and end frame included.
+    pub body: Body,
+    /// The state that they are of.
+    pub sequence: u64,
+    /// The version that they are of.
+    pub version: ItemVersion,
+}
+
+/// A PutChunkedFile that is stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PutChunkedFileDone {
+    /// The state after it.
+    pub sequence: u64,
+    /// The version after it.
+    pub version: ItemVersion,
 }
 
 /// What every operation may answer.
@@ -331,6 +351,63 @@ pub trait WopiHost: Send + Sync + 'static {
         known: Option<CoauthTableVersion>,
     ) -> Answer<CoauthAnswer> {
         let _ = (by, file, known);
+        unsupported()
+    }
+
+    // ── incremental file transfer ──
+
+    /// GetChunkedFile. The body is a [`GetChunkedFile`](wopi::chunked::GetChunkedFile) in [frames](wopi::frames). Never
+    /// asks for a lock.
+    async fn get_chunked_file(&self, by: &Self::Caller, file: &FileId, body: Body) -> Answer<FramedBytes> {
+        let _ = (by, file, body);
+        unsupported()
+    }
+
+    /// PutChunkedFile. The body is a [`PutChunkedFile`](wopi::chunked::PutChunkedFile) and chunks in
+    /// [frames](wopi::frames). Refused in this order: lock, sequence number ([`WopiError::StaleSequence`]), body.
+    async fn put_chunked_file(
+        &self,
+        by: &Self::Caller,
+        file: &FileId,
+        sequence: u64,
+        lock: PresentedLock,
+        editors: Vec<String>,
+        body: Body,
+    ) -> Answer<PutChunkedFileDone> {
+        let _ = (by, file, sequence, lock, editors, body);
+        unsupported()
+    }
+
+    /// GetSequenceNumber: the current state; greater than 0, and greater with every change of the contents.
+    async fn get_sequence_number(&self, by: &Self::Caller, file: &FileId) -> Answer<u64> {
+        let _ = (by, file);
+        unsupported()
+    }
+
+    /// GetChunks. The body is a [`GetChunks`](wopi::chunked::GetChunks) in [frames](wopi::frames).
+    async fn get_chunks(&self, by: &Self::Caller, file: &FileId, body: Body) -> Answer<FramedBytes> {
+        let _ = (by, file, body);
+        unsupported()
+    }
+
+    /// CreateUploadSession.
+    async fn create_upload_session(&self, by: &Self::Caller, file: &FileId) -> Answer<UploadSession> {
+        let _ = (by, file);
+        unsupported()
+    }
+
+    /// UpdateUploadSession: where the next part begins. `length` is what the client says of the body, which is to be
+    /// checked.
+    async fn update_upload_session(
+        &self,
+        by: &Self::Caller,
+        file: &FileId,
+        token: String,
+        offset: u64,
+        length: u64,
+        body: Body,
+    ) -> Answer<u64> {
+        let _ = (by, file, token, offset, length, body);
         unsupported()
     }
 

@@ -24,7 +24,7 @@ pub mod render;
 pub mod service;
 
 pub use body::{Body, BoxError, empty, full};
-pub use host::{CoauthAnswer, FileBytes, PutFileDone, WopiHost};
+pub use host::{CoauthAnswer, FileBytes, FramedBytes, PutChunkedFileDone, PutFileDone, WopiHost};
 pub use refusal::{Refusal, RefusalReport};
 pub use service::{Limits, WopiService};
 pub use wopi;

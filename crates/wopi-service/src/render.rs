@@ -9,7 +9,7 @@ use serde::Serialize;
 use wopi::{ItemVersion, LockId, headers};
 
 use crate::body::{Body, empty, full};
-use crate::host::{CoauthAnswer, FileBytes, PutFileDone};
+use crate::host::{CoauthAnswer, FileBytes, FramedBytes, PutFileDone};
 use crate::refusal::Refusal;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -100,6 +100,18 @@ pub(crate) fn octets(body: Body) -> Response<Body> {
     response
 }
 
+/// The answer with the number of the state it is about.
+pub(crate) fn sequenced(mut response: Response<Body>, sequence: u64) -> Response<Body> {
+    response.headers_mut().insert(headers::SEQUENCE_NUMBER, HeaderValue::from(sequence));
+    response
+}
+
+pub(crate) fn framed(frames: FramedBytes) -> Response<Body> {
+    let mut response = octets(frames.body);
+    version(&mut response, frames.version);
+    sequenced(response, frames.sequence)
+}
+
 pub(crate) fn with_header(mut response: Response<Body>, name: HeaderName, value: &str) -> Response<Body> {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
@@ -123,4 +135,20 @@ pub fn refusal(refusal: &Refusal, request_id: &str) -> Response<Body> {
         response = with_header(response, headers::SERVER_ERROR, &format!("internal error, request {request_id}"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_come_with_their_state_and_their_version() {
+        let frames = FramedBytes { body: full("frames"), sequence: 7, version: ItemVersion(8) };
+        let response = framed(frames);
+        let fields = response.headers();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(fields[headers::SEQUENCE_NUMBER], "7");
+        assert_eq!(fields[headers::ITEM_VERSION], "8");
+        assert_eq!(fields[CONTENT_TYPE], "application/octet-stream");
+    }
 }

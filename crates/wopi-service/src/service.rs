@@ -271,6 +271,20 @@ impl<H: WopiHost> Shared<H> {
                 render::done()
             }
             FileOperation::GetCoauthTable { known } => render::coauth(&host.get_coauth_table(by, file, known).await?),
+            FileOperation::GetChunkedFile => render::framed(host.get_chunked_file(by, file, take(body)).await?),
+            FileOperation::PutChunkedFile { sequence, lock, editors } => {
+                let done = host.put_chunked_file(by, file, sequence, lock, editors, take(body)).await?;
+                render::sequenced(render::done_at(done.version), done.sequence)
+            }
+            FileOperation::GetSequenceNumber => {
+                render::sequenced(render::done(), host.get_sequence_number(by, file).await?)
+            }
+            FileOperation::GetChunks => render::framed(host.get_chunks(by, file, take(body)).await?),
+            FileOperation::CreateUploadSession => render::json(&host.create_upload_session(by, file).await?),
+            FileOperation::UpdateUploadSession { token, offset, length } => {
+                let next = host.update_upload_session(by, file, token, offset, length, take(body)).await?;
+                render::with_header(render::done(), headers::UPLOAD_SESSION_CURRENT_OFFSET, &next.to_string())
+            }
         })
     }
 

@@ -228,8 +228,8 @@ impl From<serde_json::Error> for MessageError {
 }
 
 impl From<MessageError> for WopiError {
-    fn from(_: MessageError) -> Self {
-        Self::InvalidRequest { header: "body" }
+    fn from(error: MessageError) -> Self {
+        Self::InvalidBody { reason: error.to_string() }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::utf7;
 /// | `NotFound` | 404 | |
 /// | `NotSupported` | 501 | |
 /// | `InvalidRequest` | 400 | `X-WOPI-ServerError: X-WOPI-Size is missing, malformed or excluded by another header` |
+/// | `InvalidBody` | 400 | `X-WOPI-FailureReason: why` |
 /// | `IllegalName` | 400 | `X-WOPI-InvalidFileNameError: why`, `X-WOPI-ValidRelativeTarget: +AOQ-.docx` |
 /// | `LockMismatch`, held | 409 | `X-WOPI-Lock: A`, `X-WOPI-LockFailureReason: why` |
 /// | `LockMismatch`, free | 409 | `X-WOPI-Lock:`, `X-WOPI-LockFailureReason: why` |
@@ -33,6 +34,7 @@ use crate::utf7;
 /// | `NameTaken` | 409 | `X-WOPI-ValidRelativeTarget: +AOQ-.docx` |
 /// | `NotEmpty` | 409 | |
 /// | `StaleTimestamp` | 409 | body `{"COOLStatusCode":1010,"LOOLStatusCode":1010}` |
+/// | `Gone` | 410 | `X-WOPI-FailureReason: why` |
 /// | `LargerThanExpected` | 412 | |
 /// | `StaleSequence` | 412 | `X-WOPI-SequenceNumber: 7` |
 /// | `TooLarge` | 413 | |
@@ -59,6 +61,11 @@ pub enum WopiError {
     InvalidRequest {
         /// The header.
         header: &'static str,
+    },
+    /// The body of a request of incremental transfer cannot be read, or does not hold what it promises.
+    InvalidBody {
+        /// Why, for logs: ASCII.
+        reason: String,
     },
     /// A name was refused in specific mode.
     IllegalName {
@@ -103,6 +110,11 @@ pub enum WopiError {
     NotEmpty,
     /// The client saw an older file (Collabora's and ONLYOFFICE's timestamp).
     StaleTimestamp,
+    /// There is no such upload session (any more), or not for this caller and file.
+    Gone {
+        /// Why, for logs: ASCII.
+        reason: String,
+    },
     /// The file is larger than `X-WOPI-MaxExpectedSize`.
     LargerThanExpected,
     /// The sequence number is an older one.
@@ -139,7 +151,9 @@ impl WopiError {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::InvalidRequest { .. } | Self::IllegalName { .. } => StatusCode::BAD_REQUEST,
+            Self::InvalidRequest { .. } | Self::InvalidBody { .. } | Self::IllegalName { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::LockMismatch { .. }
@@ -148,6 +162,7 @@ impl WopiError {
             | Self::NameTaken { .. }
             | Self::NotEmpty
             | Self::StaleTimestamp => StatusCode::CONFLICT,
+            Self::Gone { .. } => StatusCode::GONE,
             Self::LargerThanExpected | Self::StaleSequence { .. } => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RangeNotSatisfiable { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
@@ -171,6 +186,9 @@ impl WopiError {
             Self::InvalidRequest { header } => {
                 let reason = format!("{header} is missing, malformed or excluded by another header");
                 put(headers::SERVER_ERROR, ascii(&reason, REASON_LENGTH_MAX));
+            }
+            Self::InvalidBody { reason } | Self::Gone { reason } => {
+                put(headers::FAILURE_REASON, ascii(reason, REASON_LENGTH_MAX));
             }
             Self::IllegalName { reason, valid, container } => {
                 let name =
@@ -263,6 +281,8 @@ impl fmt::Display for WopiError {
             Self::InvalidRequest { header } => {
                 write!(f, "{header} is missing, malformed or excluded by another header")
             }
+            Self::InvalidBody { reason } => write!(f, "the body was refused: {reason}"),
+            Self::Gone { reason } => write!(f, "the upload session is gone: {reason}"),
             Self::IllegalName { reason, .. } => write!(f, "the name was refused: {reason}"),
             Self::LockMismatch { current: None, reason, .. } => write!(f, "the file is not locked: {reason}"),
             Self::LockMismatch { current: Some(_), reason, .. } => {
@@ -302,6 +322,7 @@ mod tests {
             ("`NotFound`", WopiError::NotFound),
             ("`NotSupported`", WopiError::NotSupported),
             ("`InvalidRequest`", WopiError::InvalidRequest { header: "X-WOPI-Size" }),
+            ("`InvalidBody`", WopiError::InvalidBody { reason: reason.clone() }),
             (
                 "`IllegalName`",
                 WopiError::IllegalName { reason: reason.clone(), valid: valid.clone(), container: false },
@@ -321,11 +342,12 @@ mod tests {
             ("`CoauthLockRefused`", WopiError::CoauthLockRefused { reason: reason.clone(), username: None }),
             (
                 "`CoauthLockRefused`, by one who is shown",
-                WopiError::CoauthLockRefused { reason, username: Some("Zo\u{eb}".to_owned()) },
+                WopiError::CoauthLockRefused { reason: reason.clone(), username: Some("Zo\u{eb}".to_owned()) },
             ),
             ("`NameTaken`", WopiError::NameTaken { valid }),
             ("`NotEmpty`", WopiError::NotEmpty),
             ("`StaleTimestamp`", WopiError::StaleTimestamp),
+            ("`Gone`", WopiError::Gone { reason }),
             ("`LargerThanExpected`", WopiError::LargerThanExpected),
             ("`StaleSequence`", WopiError::StaleSequence { current: 7 }),
             ("`TooLarge`", WopiError::TooLarge),

@@ -156,7 +156,7 @@ impl From<FrameError> for WopiError {
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::ChunkTooLarge(_) => Self::TooLarge,
-            _ => Self::InvalidRequest { header: "body" },
+            error => Self::InvalidBody { reason: error.to_string() },
         }
     }
 }

@@ -5,6 +5,7 @@
 //! What an operation depends on is read strictly. What only describes it (who edited, whether it was an autosave, the
 //! session context) is read as well as it can be, because no save should be lost over it.
 
+mod chunked;
 mod coauth;
 pub use crate::coauth::{CoauthLockId, PresentedLock};
 mod containers;
@@ -164,6 +165,32 @@ pub enum FileOperation {
     GetCoauthTable {
         /// The version that the client has; no table need be sent if it is the current one.
         known: Option<CoauthTableVersion>,
+    },
+    /// The file as chunks; the body says which: [`crate::chunked::GetChunkedFile`].
+    GetChunkedFile,
+    /// Replace streams by what the body says: [`crate::chunked::PutChunkedFile`].
+    PutChunkedFile {
+        /// The state that the client believes is the current one.
+        sequence: u64,
+        /// The lock held, if any.
+        lock: PresentedLock,
+        /// `X-WOPI-Editors`, bounded as [`SaveFacts::editors`].
+        editors: Vec<String>,
+    },
+    /// Which state is the current one.
+    GetSequenceNumber,
+    /// Parts of chunks; the body says which: [`crate::chunked::GetChunks`].
+    GetChunks,
+    /// Begin to upload chunks in several requests.
+    CreateUploadSession,
+    /// More bytes of such an upload; they are the body.
+    UpdateUploadSession {
+        /// Which upload.
+        token: String,
+        /// How many bytes came before.
+        offset: u64,
+        /// How many are in this body.
+        length: u64,
     },
 }
 
@@ -358,7 +385,7 @@ impl ByteRange {
 ///
 /// [`WopiError::InvalidRequest`] names the header that is missing, doubled or malformed; operations whose refusal has
 /// another status by their documents (an unknown share URL type, two targets of CreateChildFile) answer
-/// [`WopiError::NotSupported`], and so do all operations that are not in [`Operation`]: the transfer of CSPP Plus, the two that only the
+/// [`WopiError::NotSupported`], and so do all operations that are not in [`Operation`]: the two that only the
 /// specification knows, the `Unknown…` kinds, and a kind that does not belong to the target.
 pub fn parse(target: &Target, kind: Kind, headers: &HeaderMap) -> Result<Operation, WopiError> {
     Ok(match target {

@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// Hosts built on this crate count: the text is a number that only grows, because two saves of identical bytes must
 /// still give two versions.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct ItemVersion(pub u64);
 
 impl ItemVersion {

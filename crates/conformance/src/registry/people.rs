@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use lectern_host::ports::{FileCommit, Located, Visit};
+use lectern_host::ports::{FileCommit, Located, Shares, Visit};
 use lectern_host::records::{ContainerRecord, FileRecord, Revision, Role, Session, SessionId, Timestamp, User};
+
+use lectern_host::sharing::{Guest, LinkId};
 
 use super::samples::{container, file, file_id, name, session, user, user_id};
 use super::{Fresh, No, no, race};
@@ -11,7 +13,7 @@ use super::{Fresh, No, no, race};
 /// Every field of a user comes back, with every role.
 pub async fn every_field_of_a_user_comes_back(registry: Fresh) {
     assert_eq!(no(registry.user(&user_id("a")).await), No::NotFound);
-    for (number, role) in [Role::Administrator, Role::Editor, Role::Viewer].into_iter().enumerate() {
+    for (number, role) in Role::ALL.into_iter().enumerate() {
         let full = User {
             role,
             display_name: "Ärger O'Neil – 概要".into(),
@@ -105,6 +107,7 @@ pub async fn every_field_of_a_session_comes_back(registry: Fresh) {
         created_at: Timestamp(i64::MIN),
         expires_at: Timestamp(-1),
         revoked_at: Some(Timestamp(i64::MAX)),
+        guest: Some(Guest { link: LinkId::parse("l").unwrap(), name: "Gäste 'O'".into() }),
         ..session(&"f".repeat(64), "bob")
     };
     registry.create_session(&full).await.unwrap();
@@ -217,5 +220,10 @@ pub async fn a_visit_is_what_its_parts_are_now(registry: Fresh) {
 }
 
 fn visit(session: &Session, user: Option<&User>, file: Option<&Located>) -> Visit {
-    Visit { session: Arc::new(session.clone()), user: user.cloned().map(Arc::new), file: file.cloned() }
+    Visit {
+        session: Arc::new(session.clone()),
+        user: user.cloned().map(Arc::new),
+        file: file.cloned(),
+        shares: Shares::default(),
+    }
 }

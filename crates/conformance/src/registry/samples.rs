@@ -145,5 +145,6 @@ pub fn session(id: &str, user: &str) -> Session {
         created_at: Timestamp(1_700_000_000_000),
         expires_at: Timestamp(1_700_036_000_000),
         revoked_at: None,
+        guest: None,
     }
 }

@@ -1,12 +1,15 @@
 //! What is known of one client at a moment, and what follows from it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use wopi::answer::EndPoints;
 use wopi::discovery::{Discovery, DiscoveryError};
 use wopi::proof::{KeyError, ProofKeys, ProofRule};
 
-use super::{ClientSettings, ProofSetting};
+use super::{ClientSettings, ProofSetting, actions};
+use crate::plus;
 use crate::records::Timestamp;
 
 /// A discovery document together with its keys, parsed.
@@ -29,6 +32,8 @@ impl Document {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) document: Option<Arc<Document>>,
+    /// Where people meet who edit together, by extension. Every CheckFileInfo asks.
+    end_points: BTreeMap<String, EndPoints>,
     pub(super) fetched_at: Option<Timestamp>,
     pub(super) rule: ProofRule,
     pub(super) proof: ProofStatus,
@@ -48,8 +53,10 @@ impl State {
     pub(super) fn new(settings: &ClientSettings, cached: Option<(Document, Timestamp)>, now: Timestamp) -> Self {
         let (document, fetched_at) = cached.map(|(document, at)| (Arc::new(document), at)).unzip();
         let (rule, proof) = rule_of(settings.proof, document.as_deref());
+        let end_points = document.as_deref().map(|document| end_points_of(settings, &document.discovery));
         Self {
             document,
+            end_points: end_points.unwrap_or_default(),
             fetched_at,
             rule,
             proof,
@@ -71,12 +78,18 @@ impl State {
             self.rule = rule;
         }
         self.proof = proof;
+        self.end_points = end_points_of(settings, &document.discovery);
         self.document = Some(Arc::new(document));
         self.fetched_at = Some(now);
         self.last_error = None;
         self.failures = 0;
         self.due_at = now.plus(super::REFRESH_INTERVAL);
         changed
+    }
+
+    /// Where people meet who edit files of this extension (lower case, without dot) together.
+    pub(super) fn end_points(&self, extension: &str) -> Option<&EndPoints> {
+        self.end_points.get(extension)
     }
 
     /// Remembers that an attempt failed. What was known stays.
@@ -86,6 +99,24 @@ impl State {
         let doubled = 2_u32.saturating_pow(self.failures - 1);
         self.due_at = now.plus(super::RETRY_DELAY_FIRST.saturating_mul(doubled).min(super::RETRY_DELAY_MAX));
     }
+}
+
+/// The end points for every extension that has them.
+fn end_points_of(settings: &ClientSettings, discovery: &Discovery) -> BTreeMap<String, EndPoints> {
+    let offers = discovery.zones.iter().flat_map(wopi::discovery::Zone::offers);
+    let extensions = offers
+        .filter(|offer| offer.action.name.eq_ignore_ascii_case(plus::REAL_TIME_CHANNEL))
+        .filter_map(|offer| offer.action.ext.as_deref().map(str::to_ascii_lowercase));
+    let mut found = BTreeMap::new();
+    for extension in extensions {
+        if found.contains_key(&extension) {
+            continue;
+        }
+        if let Some(end_points) = plus::end_points(&actions::actions_of(settings, discovery, &extension)) {
+            found.insert(extension, end_points);
+        }
+    }
+    found
 }
 
 /// | setting | discovery | rule |

@@ -146,7 +146,7 @@ impl Desk<'_> {
     }
 
     fn token(&self, at: &AtFile, client: Option<&str>, edit: bool) -> EditorToken {
-        let session = &self.person.session;
+        let session = &self.person.0.session;
         let claims = TokenClaims {
             session: session.id.clone(),
             user: session.user.clone(),

@@ -11,6 +11,7 @@ use wopi_service::{FileBytes, Refusal};
 use super::{Denied, Desk, Download, FileEntry, Why};
 use crate::access::Right;
 use crate::locks;
+use crate::people::is_guest;
 use crate::ports::RegistryError;
 use crate::records::{Content, FileRecord, ModifiedAt, VersionEntry};
 use crate::saving::Staged;
@@ -169,7 +170,8 @@ impl Desk<'_> {
         found.ok_or_else(|| Denied::new(Why::NotFound, format!("the history has no version {version}")))
     }
 
-    /// What people are called who have these ids. Of those who are unknown nothing is told.
+    /// What people are called who have these ids: guests as long as their session is remembered. Of those who are unknown
+    /// nothing is told.
     pub async fn names_of(
         &self,
         ids: impl IntoIterator<Item = &UserId> + Send,
@@ -180,6 +182,12 @@ impl Desk<'_> {
             match self.host.ports.registry.user(&id).await {
                 Ok(user) => {
                     names.insert(id, super::shown_as(&user).to_owned());
+                }
+                Err(RegistryError::NotFound) if is_guest(&id) => {
+                    let sessions = self.host.ports.registry.sessions(&id).await;
+                    let sessions = sessions.map_err(|e| Denied::registry("reading a session", &e))?;
+                    let guest = sessions.into_iter().find_map(|session| session.guest);
+                    names.extend(guest.map(|guest| (id, guest.name)));
                 }
                 Err(RegistryError::NotFound) => {}
                 Err(error) => return Err(Denied::registry("reading a user", &error)),

@@ -251,22 +251,15 @@ impl Desk<'_> {
                 .filter(|record| gone.as_ref().is_none_or(|gone| !gone.files.contains(&record.id)));
             entries.extend(shown.map(|record| Entry::File(FileEntry::of(record, now))));
         }
-        let way = self.way_of(at.above.get(1..).unwrap_or_default());
+        let way = way_of(at.above.get(1..).unwrap_or_default(), at.rights.get(1..).unwrap_or_default());
         Ok(Listing { container: Step::of(&at.record), way, right: at.right, order, entries, next })
     }
 
     /// The way to a file: the containers it is in, from the outermost that the person may see.
     pub async fn way_to(&self, file: &FileId) -> Result<Vec<Step>, Denied> {
         let at = self.at_file(file, Right::View).await?;
-        Ok(self.way_of(&at.located.containers))
-    }
-
-    /// From the outermost container that the person may see down to the innermost.
-    fn way_of(&self, above: &[Arc<ContainerRecord>]) -> Vec<Step> {
-        let seen = (0..above.len()).filter(|at| self.person.right_on(&above[*at..]).is_some());
-        let mut way: Vec<Step> = seen.map(|at| Step::of(&above[at])).collect();
-        way.reverse();
-        way
+        let (_, rights) = self.rights_of(None, &at.located.containers).await?;
+        Ok(way_of(&at.located.containers, &rights))
     }
 
     /// A file as listings have it, and what the person may do with it.
@@ -292,7 +285,7 @@ impl Desk<'_> {
         let named = named.map_err(|e| Denied::registry("searching names", &e))?;
         found.more = named.len() == CANDIDATES_MAX;
         for named in &named {
-            let Some((entry, above)) = self.found(named).await? else { continue };
+            let Some((entry, above, rights)) = self.found(named).await? else { continue };
             if below.is_some_and(|below| above.iter().all(|container| container.id != *below)) {
                 continue;
             }
@@ -300,37 +293,51 @@ impl Desk<'_> {
                 found.more = true;
                 break;
             }
-            found.entries.push((entry, self.way_of(&above)));
+            found.entries.push((entry, way_of(&above, &rights)));
         }
         found.entries.sort_by_cached_key(|(entry, _)| (sort_key(entry.name()), entry.name().as_str().to_owned()));
         Ok(found)
     }
 
-    /// What was found and the containers it is in, if the person may see it and it still is there.
-    async fn found(&self, named: &Named) -> Result<Option<(Entry, Vec<Arc<ContainerRecord>>)>, Denied> {
+    /// What was found, the containers it is in, and what the person may do in each of those; if they may see it and it
+    /// still is there.
+    async fn found(&self, named: &Named) -> Result<Option<FoundOne>, Denied> {
         let registry = &self.host.ports.registry;
         match named {
             Named::File(id) => match registry.file_and_containers(id).await {
                 Ok((record, containers)) => {
                     let containers: Vec<_> = containers.into_iter().map(Arc::new).collect();
-                    let there = record.deleted_at.is_none() && self.person.right_on(&containers).is_some();
-                    Ok(there.then(|| (Entry::File(FileEntry::of(&record, self.host.now())), containers)))
+                    let (right, rights) = self.rights_of(Some(&record), &containers).await?;
+                    let there = record.deleted_at.is_none() && right.is_some();
+                    Ok(there.then(|| (Entry::File(FileEntry::of(&record, self.host.now())), containers, rights)))
                 }
                 Err(RegistryError::NotFound) => Ok(None),
                 Err(error) => Err(Denied::registry("reading a file", &error)),
             },
             Named::Container(id) => match registry.container(id).await {
                 Ok(record) => {
-                    let mut above = self.containers_from(&record).await?;
-                    let there = self.person.right_on(&above).is_some();
+                    let mut above = self.host.containers_from(&record).await?;
+                    let (right, mut rights) = self.rights_of(None, &above).await?;
                     above.remove(0);
-                    Ok(there.then(|| (Entry::Container(Step::of(&record)), above)))
+                    rights.remove(0);
+                    Ok(right.is_some().then(|| (Entry::Container(Step::of(&record)), above, rights)))
                 }
                 Err(RegistryError::NotFound) => Ok(None),
                 Err(error) => Err(Denied::registry("reading a container", &error)),
             },
         }
     }
+}
+
+/// Something that was found, the containers it is in, and the rights there.
+type FoundOne = (Entry, Vec<Arc<ContainerRecord>>, Vec<Option<Right>>);
+
+/// From the outermost container that the person may see down to the innermost.
+fn way_of(above: &[Arc<ContainerRecord>], rights: &[Option<Right>]) -> Vec<Step> {
+    let seen = above.iter().zip(rights).filter(|(_, right)| right.is_some());
+    let mut way: Vec<Step> = seen.map(|(container, _)| Step::of(container)).collect();
+    way.reverse();
+    way
 }
 
 #[cfg(test)]

@@ -16,80 +16,85 @@
 //! | [`editing`] | opening a file in a client |
 //! | [`history`] | what a file was, and how to get it back |
 //! | [`holding`] | who holds a file, and how it is released |
+//! | [`sharing`] | with people and groups, and by links with guests |
+//! | [`administration`] | users, groups, sessions, and what was refused |
 
+pub mod administration;
 pub mod editing;
 pub mod filing;
 pub mod history;
 pub mod holding;
 pub mod listing;
+pub mod sharing;
 pub mod why;
 
 use std::sync::Arc;
 
 use wopi::{ContainerId, FileId, UserId};
 
+pub use administration::{Account, NewAccount, OpenSession};
 pub use editing::{Editor, EditorToken, Offer};
 pub use filing::{Download, IfTaken};
 pub use history::{History, Version};
 pub use holding::{HeldBy, Holder};
 pub use listing::{Cursor, Entry, FileEntry, Found, Listing, Order, Step};
+pub use sharing::{LinkOffer, LinkSecret, NewLink, Shared, SharedLink, SharedWith};
 pub use why::{Denied, NameFault, Why};
 
-use crate::access::{Right, Rights};
+use crate::access::{Right, Rights, right_on};
 use crate::caller::{Admission, Caller};
 use crate::host::Host;
-use crate::ports::{Located, RegistryError, TokenClaims, Visit};
+use crate::ports::{Located, RegistryError, TokenClaims, TokenError};
 use crate::records::{ContainerRecord, FileRecord, Role, Session, SessionId, User};
+use crate::sharing::{Item, Link};
+use crate::visitor::Visitor;
 
-/// Somebody who signed in, as they were at the beginning of a request.
+/// Somebody who signed in, or came by a link, as they were at the beginning of a request.
 #[derive(Clone, Debug)]
-pub struct Person {
-    session: Arc<Session>,
-    user: Arc<User>,
-}
+pub struct Person(Visitor);
 
 impl Person {
     /// Who it is.
     pub fn user(&self) -> &User {
-        &self.user
+        &self.0.user
     }
 
     /// Their id.
     pub fn id(&self) -> &UserId {
-        &self.user.id
+        &self.0.user.id
     }
 
     /// What they are called on pages. Never empty.
     pub fn shown_as(&self) -> &str {
-        shown_as(&self.user)
+        shown_as(&self.0.user)
     }
 
     /// By which session they came.
     pub fn session(&self) -> &Session {
-        &self.session
+        &self.0.session
+    }
+
+    /// The link by which they came, if they are a guest.
+    pub fn link(&self) -> Option<&Link> {
+        self.0.link().map(|link| &**link)
     }
 
     /// Whether the administration is theirs.
     pub fn is_administrator(&self) -> bool {
-        self.user.role == Role::Administrator
-    }
-
-    /// What they may do with a file, or a container, that lies in `containers`.
-    fn right_on(&self, _: &[Arc<ContainerRecord>]) -> Option<Right> {
-        Right::of_role(self.user.role)
+        self.0.user.role == Role::Administrator
     }
 
     /// This person as the use cases of WOPI know callers: with a token, as it were, for no client.
     fn calling(&self, right: Right, admission: Admission) -> Caller {
         let claims = TokenClaims {
-            session: self.session.id.clone(),
-            user: self.user.id.clone(),
+            session: self.0.session.id.clone(),
+            user: self.0.user.id.clone(),
             may_edit: right >= Right::Edit,
             client: None,
-            expires_at: self.session.expires_at,
+            expires_at: self.0.session.expires_at,
         };
-        let rights = Rights::with(right, &claims);
-        Caller { user: Arc::clone(&self.user), claims, rights, admission }
+        let rights = Rights::with(Some(right), &claims, false);
+        Caller { user: Arc::clone(&self.0.user), claims, rights, admission }
     }
 }
 
@@ -126,6 +131,8 @@ impl AtFile {
 pub(crate) struct AtContainer {
     /// From the container itself up to the root.
     above: Vec<Arc<ContainerRecord>>,
+    /// What the person may do in each of them.
+    rights: Vec<Option<Right>>,
     record: ContainerRecord,
     right: Right,
 }
@@ -134,6 +141,15 @@ impl AtContainer {
     /// The person, let in to this container.
     fn caller(&self, by: &Person) -> Caller {
         by.calling(self.right, Admission::Container(self.record.clone()))
+    }
+}
+
+/// The right there is, if it is the one that is needed or more.
+fn enough(right: Option<Right>, needs: Right) -> Result<Right, Denied> {
+    match right {
+        None => Err(Denied::new(Why::NotFound, "nobody shared this with the person")),
+        Some(right) if right < needs => Err(not_allowed(needs, right)),
+        Some(right) => Ok(right),
     }
 }
 
@@ -151,19 +167,19 @@ impl Host {
     ///
     /// [`Why::SignedOut`] if it is unknown, ran out or was revoked, or if its user is shut out.
     pub async fn desk(&self, session: &SessionId) -> Result<Desk<'_>, Denied> {
-        let out = |because: &'static str| Err(Denied::new(Why::SignedOut, because));
-        let Visit { session, user, .. } = match self.ports.registry.visit(session, None).await {
+        let out = |why: TokenError| Denied::new(Why::SignedOut, why.to_string());
+        let visit = match self.ports.registry.visit(session, None).await {
             Ok(visit) => visit,
-            Err(RegistryError::NotFound) => return out("there is no such session"),
+            Err(RegistryError::NotFound) => return Err(out(TokenError::Revoked)),
             Err(error) => return Err(Denied::registry("reading the session", &error)),
         };
-        if session.revoked_at.is_some() || session.expires_at <= self.now() {
-            return out("the session was revoked or ran out");
+        let (mut visitor, _) = Visitor::of(visit, self.now()).map_err(out)?;
+        if visitor.user.role == Role::Editor {
+            // Left out of the visit, because no token can do more for it; but on pages an editor may own things.
+            let groups = self.ports.registry.groups_of(&visitor.user.id).await;
+            visitor.shares.groups = groups.map_err(|e| Denied::registry("reading groups", &e))?;
         }
-        match user.filter(|user| !user.disabled) {
-            Some(user) => Ok(Desk { host: self, person: Person { session, user } }),
-            None => out("the user is unknown or disabled"),
-        }
+        Ok(Desk { host: self, person: Person(visitor) })
     }
 }
 
@@ -171,6 +187,24 @@ impl Desk<'_> {
     /// Who is at it.
     pub fn person(&self) -> &Person {
         &self.person
+    }
+
+    /// What the person may do with a file, and in each of the containers it is in.
+    async fn rights_of(
+        &self,
+        file: Option<&FileRecord>,
+        containers: &[Arc<ContainerRecord>],
+    ) -> Result<(Option<Right>, Vec<Option<Right>>), Denied> {
+        let visitor = &self.person.0;
+        let in_containers = self.host.rights_along(visitor, containers).await?;
+        let inherited = in_containers.first().copied().flatten();
+        let Some(file) = file else { return Ok((inherited, in_containers)) };
+        let grants = self.host.ports.registry.grants_on(&[Item::File(file.id.clone())]).await;
+        let grants = grants.map_err(|e| Denied::registry("reading what is shared", &e))?;
+        let right = right_on(&visitor.who(), Some(&file.id), containers, &grants, self.host.now()).max(inherited);
+        // Whoever made a file owns it, as long as they may change it at all.
+        let owns = right >= Some(Right::Edit) && file.owner == visitor.user.id && visitor.link().is_none();
+        Ok((if owns { Some(Right::Own) } else { right }, in_containers))
     }
 
     /// Lets somebody in to a file that is there. Who may not even see it learns no more than that.
@@ -183,40 +217,17 @@ impl Desk<'_> {
             return Err(Denied::new(Why::NotFound, "the file was deleted"));
         }
         let containers: Vec<_> = containers.into_iter().map(Arc::new).collect();
-        let Some(right) = self.person.right_on(&containers) else {
-            return Err(Denied::new(Why::NotFound, "nobody shared the file with this person"));
-        };
-        // Whoever made a file owns it, as long as they may change it at all.
-        let right = if right >= Right::Edit && record.owner == *self.person.id() { Right::Own } else { right };
-        if right < needs {
-            return Err(not_allowed(needs, right));
-        }
+        let (right, _) = self.rights_of(Some(&record), &containers).await?;
+        let right = enough(right, needs)?;
         Ok(AtFile { located: Located { record: Arc::new(record), containers }, right })
     }
 
     /// Lets somebody in to a container, wherever another program moved it meanwhile.
     pub(crate) async fn at_container(&self, id: &ContainerId, needs: Right) -> Result<AtContainer, Denied> {
         let record = self.host.current_container(id).await?;
-        let above = self.containers_from(&record).await?;
-        let Some(right) = self.person.right_on(&above) else {
-            return Err(Denied::new(Why::NotFound, "nobody shared the container with this person"));
-        };
-        if right < needs {
-            return Err(not_allowed(needs, right));
-        }
-        Ok(AtContainer { above, record, right })
-    }
-
-    /// A container and those it is in, up to the root.
-    pub(crate) async fn containers_from(&self, record: &ContainerRecord) -> Result<Vec<Arc<ContainerRecord>>, Denied> {
-        let mut above = vec![Arc::new(record.clone())];
-        while let Some(parent) = above.last().and_then(|container| container.parent.clone()) {
-            if above.len() > crate::host::CONTAINER_DEPTH_MAX {
-                return Err(Denied::new(Why::Failed, format!("the container {} lies too deep", record.id)));
-            }
-            let parent = self.host.ports.registry.container(&parent).await;
-            above.push(Arc::new(parent.map_err(|e| Denied::registry("reading a container", &e))?));
-        }
-        Ok(above)
+        let above = self.host.containers_from(&record).await?;
+        let (right, rights) = self.rights_of(None, &above).await?;
+        let right = enough(right, needs)?;
+        Ok(AtContainer { above, rights, record, right })
     }
 }

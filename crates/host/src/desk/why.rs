@@ -47,6 +47,13 @@ pub enum Why {
     NotEmpty,
     /// Containers cannot lie any deeper.
     TooDeep,
+    /// There are as many as there may be.
+    TooMany {
+        /// How many that is.
+        limit: usize,
+    },
+    /// Nobody would be left who administers.
+    LastAdministrator,
     /// That cannot be done with the root.
     Root,
     /// No client is known that does this with such a file.
@@ -108,10 +115,10 @@ impl std::error::Error for Denied {}
 impl From<Refusal> for Denied {
     fn from(Refusal { error, because }: Refusal) -> Self {
         let why = match error {
-            WopiError::NotFound => Why::NotFound,
+            WopiError::NotFound | WopiError::Gone { .. } => Why::NotFound,
             WopiError::Unauthorized { .. } | WopiError::ProofRejected => Why::SignedOut,
             WopiError::NotSupported => Why::NotAllowed,
-            WopiError::InvalidRequest { .. } => Why::BrokenOff,
+            WopiError::InvalidRequest { .. } | WopiError::InvalidBody { .. } => Why::BrokenOff,
             WopiError::IllegalName { .. } => Why::Name(NameFault::Refused),
             WopiError::LockMismatch { .. } | WopiError::HeldOtherwise { .. } | WopiError::CoauthLockRefused { .. } => {
                 Why::Held

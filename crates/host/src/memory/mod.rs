@@ -5,3 +5,4 @@
 pub mod contents;
 mod listing;
 pub mod registry;
+mod sharing;

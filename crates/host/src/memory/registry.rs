@@ -1,19 +1,23 @@
 //! The registry in a few maps behind one mutex: the plainest thing that keeps every promise of [`Registry`] but
 //! outliving the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use wopi::chunked::Retention;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
+use crate::parts::FileParts;
 use crate::ports::{FileCommit, Named, Page, ROOT_NAME, Registry, RegistryError};
 use crate::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave, Revision,
-    Session, SessionId, Timestamp, User, VersionEntry,
+    Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
+
+use crate::sharing::{Grant, Group, GroupId, Item, Link, LinkId, Principal};
 
 /// A registry that lives as long as the process.
 pub struct MemoryRegistry {
@@ -24,10 +28,16 @@ pub struct MemoryRegistry {
 pub(super) struct State {
     pub(super) files: BTreeMap<FileId, FileRecord>,
     versions: BTreeMap<FileId, BTreeMap<ItemVersion, VersionEntry>>,
+    parts: BTreeMap<FileId, FileParts>,
+    uploads: BTreeMap<String, Upload>,
     rescued: BTreeMap<[u8; 16], RescuedSave>,
     pub(super) containers: BTreeMap<ContainerId, ContainerRecord>,
     pub(super) names: BTreeMap<(ContainerId, FileName), Named>,
-    users: BTreeMap<UserId, User>,
+    pub(super) users: BTreeMap<UserId, User>,
+    pub(super) grants: BTreeMap<(Item, Principal), Grant>,
+    pub(super) groups: BTreeMap<GroupId, Group>,
+    pub(super) members: BTreeSet<(GroupId, UserId)>,
+    pub(super) links: BTreeMap<LinkId, Link>,
     sessions: BTreeMap<SessionId, Session>,
     discovery: BTreeMap<String, DiscoveryCache>,
     activities: Vec<Activity>,
@@ -73,12 +83,12 @@ impl fmt::Debug for MemoryRegistry {
     }
 }
 
-fn found<T: Clone>(record: Option<&T>) -> Result<T, RegistryError> {
+pub(super) fn found<T: Clone>(record: Option<&T>) -> Result<T, RegistryError> {
     record.cloned().ok_or(RegistryError::NotFound)
 }
 
 /// The revision after `seen`, if `stored` is still that.
-fn following(stored: Option<Revision>, seen: Revision) -> Result<Revision, RegistryError> {
+pub(super) fn following(stored: Option<Revision>, seen: Revision) -> Result<Revision, RegistryError> {
     match stored {
         None => Err(RegistryError::NotFound),
         Some(stored) if stored != seen => Err(RegistryError::Conflict),
@@ -129,6 +139,26 @@ impl State {
         Ok(stored)
     }
 
+    fn commit_file(&mut self, commit: &FileCommit) -> Result<FileRecord, RegistryError> {
+        let record = &commit.record;
+        let stored = self.files.get(&record.id);
+        let revision = following(stored.map(|file| file.revision), record.revision)?;
+        let was = stored.and_then(State::file_name_of);
+        let name = State::file_name_of(record);
+        self.name_is_free(was.as_ref(), name.as_ref())?;
+        if let Some(replaced) = &commit.replaced {
+            let versions = self.versions.entry(replaced.file.clone()).or_default();
+            if versions.contains_key(&replaced.version) {
+                return Err(RegistryError::Conflict);
+            }
+            versions.insert(replaced.version, replaced.clone());
+        }
+        self.rename(was.as_ref(), name, Named::File(record.id.clone()));
+        let stored = FileRecord { revision, ..record.clone() };
+        self.files.insert(record.id.clone(), stored.clone());
+        Ok(stored)
+    }
+
     fn children<'a>(
         &'a self,
         container: &ContainerId,
@@ -149,6 +179,8 @@ impl State {
             file.content.id == *content
                 || matches!(&file.pending, Some(Pending::Publish { replaces: Some((id, _)) }) if id == content)
         }) || self.versions.values().flat_map(BTreeMap::values).any(|version| version.content.id == *content)
+            || self.parts.values().flat_map(|parts| &parts.streams).any(|stream| stream.content == *content)
+            || self.uploads.values().flat_map(|upload| &upload.pieces).any(|piece| piece.content == *content)
             || self.rescued.contains_key(&content.0)
     }
 }
@@ -217,24 +249,87 @@ impl Registry for MemoryRegistry {
     }
 
     async fn commit_file(&self, commit: &FileCommit) -> Result<FileRecord, RegistryError> {
+        self.state().commit_file(commit)
+    }
+
+    async fn parts(&self, file: &FileId) -> Result<FileParts, RegistryError> {
+        Ok(self.state().parts.get(file).cloned().unwrap_or_default())
+    }
+
+    async fn commit_parts(&self, commit: &FileCommit, parts: &FileParts) -> Result<FileRecord, RegistryError> {
         let mut state = self.state();
-        let record = &commit.record;
-        let stored = state.files.get(&record.id);
-        let revision = following(stored.map(|file| file.revision), record.revision)?;
-        let was = stored.and_then(State::file_name_of);
-        let name = State::file_name_of(record);
-        state.name_is_free(was.as_ref(), name.as_ref())?;
-        if let Some(replaced) = &commit.replaced {
-            let versions = state.versions.entry(replaced.file.clone()).or_default();
-            if versions.contains_key(&replaced.version) {
-                return Err(RegistryError::Conflict);
-            }
-            versions.insert(replaced.version, replaced.clone());
-        }
-        state.rename(was.as_ref(), name, Named::File(record.id.clone()));
-        let stored = FileRecord { revision, ..record.clone() };
-        state.files.insert(record.id.clone(), stored.clone());
+        let stored = state.commit_file(commit)?;
+        state.parts.insert(stored.id.clone(), parts.clone());
         Ok(stored)
+    }
+
+    async fn prune_parts(&self, before: Timestamp) -> Result<u64, RegistryError> {
+        let mut state = self.state();
+        let State { files, parts, .. } = &mut *state;
+        let mut pruned = 0;
+        for (file, parts) in parts {
+            let same = files.get(file).is_some_and(|file| file.version == parts.version);
+            let count = parts.streams.len() + parts.properties.len();
+            parts.streams.retain(|stream| same && stream.updated_at >= before);
+            parts.properties.retain(|stored| {
+                let keeps = same || stored.property.retention == Retention::KeepOnContentChange;
+                keeps && stored.updated_at >= before
+            });
+            if !same {
+                parts.main = None;
+            }
+            pruned += (count - parts.streams.len() - parts.properties.len()) as u64;
+        }
+        Ok(pruned)
+    }
+
+    async fn create_upload(&self, upload: &Upload) -> Result<(), RegistryError> {
+        self.state().uploads.insert(upload.id.clone(), upload.clone());
+        Ok(())
+    }
+
+    async fn upload(&self, id: &str) -> Result<Upload, RegistryError> {
+        found(self.state().uploads.get(id))
+    }
+
+    async fn upload_count(&self, user: &UserId, since: Timestamp) -> Result<u64, RegistryError> {
+        let counts = |upload: &&Upload| upload.user == *user && upload.updated_at > since;
+        Ok(self.state().uploads.values().filter(counts).count() as u64)
+    }
+
+    async fn extend_upload(
+        &self,
+        id: &str,
+        received: u64,
+        piece: Option<UploadPiece>,
+        at: Timestamp,
+    ) -> Result<(), RegistryError> {
+        let mut state = self.state();
+        let upload = state.uploads.get_mut(id).ok_or(RegistryError::NotFound)?;
+        if upload.received() != received {
+            return Err(RegistryError::Conflict);
+        }
+        upload.pieces.extend(piece);
+        upload.updated_at = at;
+        Ok(())
+    }
+
+    async fn remove_upload(&self, id: &str) -> Result<(), RegistryError> {
+        self.state().uploads.remove(id);
+        Ok(())
+    }
+
+    async fn prune_uploads(&self, before: Timestamp) -> Result<Vec<ContentId>, RegistryError> {
+        let mut state = self.state();
+        let mut freed = Vec::new();
+        state.uploads.retain(|_, upload| {
+            let stays = upload.updated_at >= before;
+            if !stays {
+                freed.extend(upload.pieces.iter().map(|piece| piece.content));
+            }
+            stays
+        });
+        Ok(freed)
     }
 
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<(), RegistryError> {
@@ -245,6 +340,7 @@ impl Registry for MemoryRegistry {
         state.rename(was.as_ref(), None, Named::File(id.clone()));
         state.files.remove(id);
         state.versions.remove(id);
+        state.parts.remove(id);
         Ok(())
     }
 

@@ -5,3 +5,50 @@
 ALTER TABLE names ADD COLUMN sort_key TEXT NOT NULL DEFAULT '';
 ALTER TABLE names ADD COLUMN extension TEXT NOT NULL DEFAULT '';
 CREATE INDEX names_listed ON names (container_id, kind, sort_key, name);
+
+-- By which link a guest came in this session, and the name they gave. Guests have no row among the users.
+ALTER TABLE sessions ADD COLUMN guest_link TEXT;
+ALTER TABLE sessions ADD COLUMN guest_name TEXT;
+
+CREATE TABLE user_groups (
+    id         TEXT   NOT NULL PRIMARY KEY,
+    name       TEXT   NOT NULL,
+    name_key   TEXT   NOT NULL UNIQUE, -- the name in ASCII lower case
+    revision   BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE members (
+    group_id TEXT NOT NULL,
+    user_id  TEXT NOT NULL,
+    PRIMARY KEY (group_id, user_id)
+) WITHOUT ROWID;
+CREATE INDEX members_by_user ON members (user_id, group_id);
+
+-- What is shared with whom. Of one thing with one principal there is one row.
+CREATE TABLE grants (
+    item_kind      TEXT   NOT NULL, -- file, container
+    item_id        TEXT   NOT NULL,
+    principal_kind TEXT   NOT NULL, -- user, group
+    principal_id   TEXT   NOT NULL,
+    access         TEXT   NOT NULL, -- view, comment, edit, own
+    granted_by     TEXT   NOT NULL,
+    granted_at     BIGINT NOT NULL,
+    PRIMARY KEY (item_kind, item_id, principal_kind, principal_id)
+) WITHOUT ROWID;
+CREATE INDEX grants_by_principal ON grants (principal_kind, principal_id, granted_at);
+
+CREATE TABLE links (
+    id         TEXT   NOT NULL PRIMARY KEY,
+    item_kind  TEXT   NOT NULL,
+    item_id    TEXT   NOT NULL,
+    access     TEXT   NOT NULL, -- view, edit
+    secret     BLOB   NOT NULL UNIQUE, -- SHA-256
+    password   TEXT,
+    label      TEXT   NOT NULL,
+    made_by    TEXT   NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    revoked_at BIGINT
+);
+CREATE INDEX links_by_item ON links (item_kind, item_id, created_at);

@@ -8,7 +8,7 @@ use lectern_accounts::TOKEN_LIFETIME;
 use lectern_host::clients::{Wanted, choose};
 use lectern_host::ids;
 use lectern_host::ports::{TokenClaims, TokenResource, TreePath};
-use lectern_host::records::{Role, Session, Timestamp};
+use lectern_host::records::{Session, Timestamp};
 use lectern_host::wopi::FileName;
 use serde_json::json;
 
@@ -88,9 +88,9 @@ impl Token {
                 .because("the user is shut out")
                 .hint(format!("`lectern user enable {}` lets them in again", user.name)));
         }
-        let may_edit = !self.view && user.role != Role::Viewer;
+        let may_edit = !self.view && user.role.edits_everything();
         if self.edit && !may_edit {
-            eprintln!("note: {} is a viewer, so the token may only read", plain(&user.name));
+            eprintln!("note: {} is a {}, so the token may only read", plain(&user.name), user.role.as_str());
         }
 
         let session = Session {
@@ -100,6 +100,7 @@ impl Token {
             created_at: now,
             expires_at: now.plus(if path.is_some() { TOKEN_LIFETIME } else { BOOTSTRAPPER_LIFETIME }),
             revoked_at: None,
+            guest: None,
         };
         let Some(path) = path else {
             registry.create_session(&session).await.or_trouble(|| "cannot open a session".to_owned())?;
@@ -308,7 +309,7 @@ fn below(place: &Place, file: &Path) -> Option<PathBuf> {
 mod tests {
     use lectern_accounts::TokenKeys;
     use lectern_host::ports::Tokens;
-    use lectern_host::records::Timestamp;
+    use lectern_host::records::{Role, Timestamp};
     use lectern_host::wopi::FileId;
 
     use super::super::testing::{InMemory, served_folder, text};

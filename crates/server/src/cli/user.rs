@@ -318,6 +318,7 @@ mod tests {
                 created_at: Timestamp(0),
                 expires_at: Timestamp(expires_at),
                 revoked_at: None,
+                guest: None,
             };
             program.registry.create_session(&session).await.unwrap();
         }

@@ -15,7 +15,8 @@ repeated_section! {
         /// What clients show to others; the name if nothing is said.
         #[serde(default, deserialize_with = "some_short_text", skip_serializing_if = "Option::is_none")]
         pub display_name: Option<String>, for example "\"Ada Lovelace\"";
-        /// `administrator`, `editor` (reads and changes every file) or `viewer` (reads every file).
+        /// `administrator`, `editor` (reads and changes every file), `viewer` (reads every file) or `member` (sees only what
+        /// is shared with them).
         #[serde(default)]
         pub role: RoleName, for example "\"editor\"";
     }
@@ -66,6 +67,8 @@ pub enum RoleName {
     Editor,
     /// Reads every file.
     Viewer,
+    /// Sees only what is shared with them.
+    Member,
 }
 
 impl From<RoleName> for Role {
@@ -74,6 +77,7 @@ impl From<RoleName> for Role {
             RoleName::Administrator => Self::Administrator,
             RoleName::Editor => Self::Editor,
             RoleName::Viewer => Self::Viewer,
+            RoleName::Member => Self::Member,
         }
     }
 }
@@ -84,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_role_has_the_same_name_here_and_in_the_registry() {
-        for name in [RoleName::Administrator, RoleName::Editor, RoleName::Viewer] {
+        for name in [RoleName::Administrator, RoleName::Editor, RoleName::Viewer, RoleName::Member] {
             let written = toml::Value::try_from(name).unwrap();
             assert_eq!(written.as_str(), Some(Role::from(name).as_str()));
         }

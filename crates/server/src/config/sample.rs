@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use super::section::{Section, Value};
-use super::{Bootstrapper, Client, Contents, History, Limits, Log, Rescued, Server, SettingsUser, SignIn, Wopi};
+use super::{
+    Bootstrapper, Client, Coauthoring, Contents, History, Limits, Log, Rescued, Server, SettingsUser, SignIn, Wopi,
+};
 
 fn sections() -> Vec<Section> {
     vec![
@@ -13,6 +15,7 @@ fn sections() -> Vec<Section> {
         SettingsUser::manual(),
         SignIn::manual(),
         Wopi::manual(),
+        Coauthoring::manual(),
         Bootstrapper::manual(),
         Limits::manual(),
         History::manual(),

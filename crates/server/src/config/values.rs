@@ -236,6 +236,31 @@ impl fmt::Display for DiscoveryUrl {
     }
 }
 
+/// The address of a service on the web.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServiceUrl(Url);
+
+impl ServiceUrl {
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for ServiceUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        web_url(text).map(Self)
+    }
+}
+
+impl fmt::Display for ServiceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Scheme, host and port of something that a browser loads, without a path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Origin(String);
@@ -343,6 +368,7 @@ as_text!(Span<MIN_MS, MAX_MS>; const MIN_MS: u64, const MAX_MS: u64);
 as_text!(Size<MIN, MAX>; const MIN: u64, const MAX: u64);
 as_text!(PublicUrl);
 as_text!(DiscoveryUrl);
+as_text!(ServiceUrl);
 as_text!(Origin);
 as_text!(ClientName);
 

@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use lectern_host::ports::{FileCommit, Listings, Named, Page, Registry, RegistryError, Slice};
+use lectern_host::parts::FileParts;
+use lectern_host::ports::{FileCommit, Listings, Named, Page, Registry, RegistryError, Sharing, Slice};
 use lectern_host::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
-    SessionId, Timestamp, User, VersionEntry,
+    SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
+use lectern_host::sharing::{Grant, Group, GroupId, Item, Link, LinkId, Principal, SecretHash};
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 /// What goes wrong, once.
@@ -91,6 +93,70 @@ impl Listings for Troubled {
 }
 
 #[async_trait]
+impl Sharing for Troubled {
+    async fn grants_on(&self, items: &[Item]) -> Result<Vec<Arc<Vec<Grant>>>, RegistryError> {
+        self.inner.grants_on(items).await
+    }
+    async fn grants_to(&self, to: &[Principal], limit: usize) -> Result<Vec<Grant>, RegistryError> {
+        self.inner.grants_to(to, limit).await
+    }
+    async fn put_grant(&self, grant: &Grant) -> Result<(), RegistryError> {
+        self.inner.put_grant(grant).await
+    }
+    async fn remove_grant(&self, item: &Item, to: &Principal) -> Result<(), RegistryError> {
+        self.inner.remove_grant(item, to).await
+    }
+    async fn groups(&self) -> Result<Vec<Group>, RegistryError> {
+        self.inner.groups().await
+    }
+    async fn group(&self, id: &GroupId) -> Result<Group, RegistryError> {
+        self.inner.group(id).await
+    }
+    async fn group_named(&self, name: &str) -> Result<Group, RegistryError> {
+        self.inner.group_named(name).await
+    }
+    async fn create_group(&self, group: &Group) -> Result<Group, RegistryError> {
+        self.inner.create_group(group).await
+    }
+    async fn commit_group(&self, group: &Group) -> Result<Group, RegistryError> {
+        self.inner.commit_group(group).await
+    }
+    async fn remove_group(&self, id: &GroupId, seen: Revision) -> Result<(), RegistryError> {
+        self.inner.remove_group(id, seen).await
+    }
+    async fn members(&self, group: &GroupId) -> Result<Vec<UserId>, RegistryError> {
+        self.inner.members(group).await
+    }
+    async fn groups_of(&self, user: &UserId) -> Result<Arc<Vec<GroupId>>, RegistryError> {
+        self.inner.groups_of(user).await
+    }
+    async fn set_member(&self, group: &GroupId, user: &UserId, is_member: bool) -> Result<(), RegistryError> {
+        self.inner.set_member(group, user, is_member).await
+    }
+    async fn create_link(&self, link: &Link) -> Result<(), RegistryError> {
+        self.inner.create_link(link).await
+    }
+    async fn link(&self, id: &LinkId) -> Result<Arc<Link>, RegistryError> {
+        self.inner.link(id).await
+    }
+    async fn link_with(&self, secret: &SecretHash) -> Result<Link, RegistryError> {
+        self.inner.link_with(secret).await
+    }
+    async fn links_on(&self, item: &Item) -> Result<Vec<Link>, RegistryError> {
+        self.inner.links_on(item).await
+    }
+    async fn revoke_link(&self, id: &LinkId, at: Timestamp) -> Result<(), RegistryError> {
+        self.inner.revoke_link(id, at).await
+    }
+    async fn prune_shares(&self, before: Timestamp) -> Result<u64, RegistryError> {
+        self.inner.prune_shares(before).await
+    }
+    async fn others_see_everything(&self, but: &UserId) -> Result<bool, RegistryError> {
+        self.inner.others_see_everything(but).await
+    }
+}
+
+#[async_trait]
 impl Registry for Troubled {
     async fn file(&self, id: &FileId) -> Result<FileRecord, RegistryError> {
         self.inner.file(id).await
@@ -120,6 +186,41 @@ impl Registry for Troubled {
         let stored = self.inner.commit_file(commit).await?;
         self.maybe(Trouble::AnsweringCommit)?;
         Ok(stored)
+    }
+    async fn parts(&self, file: &FileId) -> Result<FileParts, RegistryError> {
+        self.inner.parts(file).await
+    }
+    async fn commit_parts(&self, commit: &FileCommit, parts: &FileParts) -> Result<FileRecord, RegistryError> {
+        let stored = self.inner.commit_parts(commit, parts).await?;
+        self.maybe(Trouble::AnsweringCommit)?;
+        Ok(stored)
+    }
+    async fn prune_parts(&self, before: Timestamp) -> Result<u64, RegistryError> {
+        self.inner.prune_parts(before).await
+    }
+    async fn create_upload(&self, upload: &Upload) -> Result<(), RegistryError> {
+        self.inner.create_upload(upload).await
+    }
+    async fn upload(&self, id: &str) -> Result<Upload, RegistryError> {
+        self.inner.upload(id).await
+    }
+    async fn upload_count(&self, user: &UserId, since: Timestamp) -> Result<u64, RegistryError> {
+        self.inner.upload_count(user, since).await
+    }
+    async fn extend_upload(
+        &self,
+        id: &str,
+        received: u64,
+        piece: Option<UploadPiece>,
+        at: Timestamp,
+    ) -> Result<(), RegistryError> {
+        self.inner.extend_upload(id, received, piece, at).await
+    }
+    async fn remove_upload(&self, id: &str) -> Result<(), RegistryError> {
+        self.inner.remove_upload(id).await
+    }
+    async fn prune_uploads(&self, before: Timestamp) -> Result<Vec<ContentId>, RegistryError> {
+        self.inner.prune_uploads(before).await
     }
     async fn remove_file(&self, id: &FileId, seen: Revision) -> Result<(), RegistryError> {
         self.maybe(Trouble::RemovingFile)?;

@@ -10,10 +10,12 @@
 //! | `people`, `doors` | alice, bob and vera; what they open and what can be asked there |
 //! | `answer` | what came back, with what has to hold for every answer |
 //! | `doubles` | clock, chance, and the web that discovery is fetched from |
+//! | `chunks` | a client that loads and saves in chunks |
 //! | `neighbour` | the other program that works in the same folder |
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends by panicking")]
 
 mod answer;
+mod chunks;
 mod doors;
 mod doubles;
 mod neighbour;
@@ -21,6 +23,8 @@ mod people;
 mod world;
 
 mod bootstrapper;
+mod chunked;
+mod coauthoring;
 mod containers;
 mod deleting;
 mod desk;

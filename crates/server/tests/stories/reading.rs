@@ -97,25 +97,6 @@ async fn whoever_may_only_look_is_told_so_in_every_property() {
     }
 }
 
-/// The eight properties of CSPP Plus come together or not at all (protocol/files.md 1.12).
-#[tokio::test]
-async fn nothing_of_cspp_plus_is_told() {
-    let world = World::with_file("report.docx", b"first").await;
-    let info = world.alice().await.opens("report.docx").await.info().await;
-    for property in [
-        "SupportsCoauth",
-        "SequenceNumber",
-        "OfficeCollaborationServiceEndpointUrl",
-        "RealTimeChannelEndpointUrl",
-        "AccessTokenExpiry",
-        "ServerTime",
-        "SharingStatus",
-        "FileGeoLocationCode",
-    ] {
-        assert!(info.get(property).is_none(), "{property} in {info}");
-    }
-}
-
 #[tokio::test]
 async fn flags_promise_what_was_not_switched_off() {
     let world = World::planned(|plan| (plan.settings.containers, plan.settings.relative_writes) = (false, false)).await;
@@ -321,6 +302,4 @@ async fn what_no_file_of_ours_has_is_not_supported() {
     file.post("", "READ_SECURE_STORE").with("X-WOPI-ApplicationId", "x").await.answered(501);
     file.post("", "GET_RESTRICTED_LINK").with("X-WOPI-RestrictedLink", "FORMS").await.answered(501);
     file.post("", "REVOKE_RESTRICTED_LINK").with("X-WOPI-RestrictedLink", "FORMS").await.answered(501);
-    file.post("", "GET_COAUTH_LOCK").await.answered(501);
-    file.post("/contents", "PUT_CHUNKED_FILE").await.answered(501);
 }

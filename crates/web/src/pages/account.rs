@@ -67,6 +67,9 @@ async fn account_page(
     status: StatusCode,
     trouble: Option<&str>,
 ) -> Result<Response, Problem> {
+    if member.visitor.person.as_ref().is_some_and(|person| person.is_guest) {
+        return Err(Problem::NotFound);
+    }
     let sessions = signing_in::live_sessions(shared, &member.user).await?;
     let p = member.frame(shared);
     let page = AccountPage {

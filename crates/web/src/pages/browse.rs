@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use lectern_host::access::Right;
-use lectern_host::desk::{Cursor, Denied, Desk, Entry, FileEntry, Order, Step};
+use lectern_host::desk::{Cursor, Denied, Desk, Entry, FileEntry, Order, Step, Why};
 use lectern_host::full;
 use lectern_host::links::PageMode;
 use lectern_host::ports::Sort;
@@ -80,6 +80,7 @@ struct BrowsePage {
     is_root: bool,
     way: Vec<Step>,
     may_edit: bool,
+    may_share: bool,
     rows: Vec<Row>,
     headings: Vec<Heading>,
     blanks: Vec<BlankRow>,
@@ -112,6 +113,13 @@ struct SearchPage {
     more: bool,
 }
 
+#[derive(Template)]
+#[template(path = "shared.html")]
+struct SharedPage {
+    p: Frame,
+    rows: Vec<Row>,
+}
+
 #[derive(Deserialize)]
 pub(crate) struct SearchFields {
     #[serde(default)]
@@ -132,8 +140,22 @@ pub(crate) struct NameFields {
 /// `GET /`: everybody begins at the outermost container.
 pub(crate) async fn home(State(shared): State<Arc<Shared>>, member: Member) -> Result<Response, Problem> {
     let desk = shared.host.desk(&member.session.id).await?;
-    let root = desk.root().await?;
-    Ok(see(&shared, &path_of(&root.id), None))
+    match desk.root().await {
+        Ok(root) => Ok(see(&shared, &path_of(&root.id), None)),
+        Err(Denied { why: Why::NotFound, .. }) => Ok(see(&shared, "/shared", None)),
+        Err(denied) => Err(denied.into()),
+    }
+}
+
+/// `GET /shared`: where those begin who see only what was shared with them.
+pub(crate) async fn shared_with_me(State(shared): State<Arc<Shared>>, member: Member) -> Result<Response, Problem> {
+    let desk = shared.host.desk(&member.session.id).await?;
+    let mut names = Names::default();
+    let mut rows = Vec::new();
+    for (entry, right) in desk.shared_with_me().await? {
+        rows.push(names.row(&shared, entry, right >= Right::Edit).await);
+    }
+    Ok(page(&SharedPage { p: member.frame(&shared), rows }))
 }
 
 /// Our path of a container's page.
@@ -220,6 +242,7 @@ async fn listing(
         is_root: listing.way.is_empty(),
         way: listing.way,
         may_edit,
+        may_share: listing.right >= Right::Own,
         rows,
         headings: headings.collect(),
         blanks: shared.blanks.iter().map(|(extension, _)| blank_row(&p, extension)).collect(),

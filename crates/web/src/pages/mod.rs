@@ -1,7 +1,10 @@
 //! The pages, one file each: input, handler, what the page shows.
 
 pub(crate) mod account;
+pub(crate) mod admin;
 pub(crate) mod browse;
+pub(crate) mod details;
+pub(crate) mod link;
 pub(crate) mod open;
 pub(crate) mod sign_in;
 pub(crate) mod transfer;

@@ -206,7 +206,7 @@ pub(crate) async fn show(
     Ok(answer)
 }
 
-fn bytes(download: Download) -> Response {
+pub(super) fn bytes(download: Download) -> Response {
     let Download { bytes, .. } = download;
     let (status, length) = match &bytes.range {
         Some(range) => (StatusCode::PARTIAL_CONTENT, range.end.saturating_sub(range.start)),

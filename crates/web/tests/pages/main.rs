@@ -3,6 +3,7 @@
 
 mod files;
 mod opening;
+mod sharing;
 mod signing_in;
 mod surroundings;
 mod world;

@@ -48,15 +48,15 @@ async fn the_editor_page_posts_a_token_into_a_frame_of_one_office_server() {
     let answer = ada.get(&path).await;
     let page = answer.text();
     assert!(page.contains("<title>plan.docx</title>"), "{page}");
-    let action = page.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
+    let action = page.split(" action=\"").nth(1).unwrap().split('"').next().unwrap();
     assert_eq!(
         action.replace("&#38;", "&"),
         format!(
-            "https://office.example/we/frame.aspx?ui=en-US&thm=2&WOPISrc=http%3A%2F%2Flectern.example%2Fwopi%2Ffiles%2F{id}\
+            "https://office.example/we/frame.aspx?ui=en-US&thm=1&WOPISrc=http%3A%2F%2Flectern.example%2Fwopi%2Ffiles%2F{id}\
              &wdPreviousSession=a%26b"
         )
     );
-    assert!(data(page, "dark-action").contains("thm=1"));
+    assert!(data(page, "dark-action").contains("thm=2"));
     let claims =
         world.host.ports().tokens.open(field(page, "access_token"), &TokenResource::File(id.clone()), world.host.now());
     let claims = claims.unwrap();

@@ -182,7 +182,7 @@ fn an_upload_session_gathers_whole_chunks_and_nothing_else() {
 #[test]
 fn too_large_a_chunk_is_413_and_everything_else_400() {
     assert_eq!(WopiError::from(FrameError::ChunkTooLarge(1)), WopiError::TooLarge);
-    assert_eq!(WopiError::from(FrameError::EndedEarly), WopiError::InvalidRequest { header: "body" });
+    assert_eq!(WopiError::from(FrameError::EndedEarly).status(), 400);
 }
 
 fn frame() -> impl Strategy<Value = Whole> {

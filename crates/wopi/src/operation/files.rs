@@ -65,7 +65,7 @@ pub(super) fn parse(kind: Kind, sent: &HeaderMap) -> Result<FileOperation, WopiE
         Kind::RevokeRestrictedLink => restricted(sent, FileOperation::RevokeRestrictedLink)?,
         Kind::ExecuteCellStorageRequest => FileOperation::ExecuteCellStorageRequest,
         Kind::ExecuteCellStorageRelativeRequest => FileOperation::ExecuteCellStorageRelativeRequest,
-        _ => return Err(WopiError::NotSupported),
+        kind => return super::chunked::parse(kind, sent)?.ok_or(WopiError::NotSupported),
     })
 }
 
@@ -120,7 +120,7 @@ fn flag(sent: &HeaderMap, name: &HeaderName) -> Option<bool> {
 }
 
 /// Everyone in `X-WOPI-Editors`, once each. A list may also be spread over several headers (RFC 9110, 5.3).
-fn editors(sent: &HeaderMap) -> Vec<String> {
+pub(super) fn editors(sent: &HeaderMap) -> Vec<String> {
     let mut editors: Vec<String> = Vec::new();
     for value in sent.get_all(headers::EDITORS) {
         for editor in String::from_utf8_lossy(value.as_bytes()).split(',').map(str::trim) {

@@ -408,16 +408,57 @@ fn the_ecosystem_and_the_bootstrapper() {
 }
 
 #[test]
+fn put_chunked_file_wants_a_sequence_number_and_at_most_one_lock() {
+    let put = |sent: &[(HeaderName, &str)]| on_file(Kind::PutChunkedFile, sent);
+    let number = (names::SEQUENCE_NUMBER, "7");
+    let expected = |lock| Ok(FileOperation::PutChunkedFile { sequence: 7, lock, editors: vec![] });
+    // The validator sends all four headers, and those it does not use empty.
+    let empty = [number.clone(), (names::LOCK, ""), (names::COAUTH_LOCK_ID, ""), (names::EDITORS, "")];
+    assert_eq!(put(&empty), expected(PresentedLock::None));
+    assert_eq!(put(&[number.clone(), (names::LOCK, "A")]), expected(PresentedLock::Wopi(lock("A"))));
+    let coauth = PresentedLock::Coauth(CoauthLockId::parse("A").unwrap());
+    assert_eq!(put(&[number.clone(), (names::COAUTH_LOCK_ID, "A")]), expected(coauth));
+    let both = [number.clone(), (names::LOCK, "A"), (names::COAUTH_LOCK_ID, "A")];
+    assert_eq!(put(&both), invalid("X-WOPI-CoauthLockId"));
+    let long = "a".repeat(CoauthLockId::LENGTH_MAX + 1);
+    assert_eq!(put(&[number.clone(), (names::COAUTH_LOCK_ID, &long)]), invalid("X-WOPI-CoauthLockId"));
+    for bad in ["", "-1", "1.0", "seven"] {
+        assert_eq!(put(&[(names::SEQUENCE_NUMBER, bad)]), invalid("X-WOPI-SequenceNumber"), "{bad}");
+    }
+    match put(&[(names::SEQUENCE_NUMBER, "0"), (names::EDITORS, "a, b")]) {
+        Ok(FileOperation::PutChunkedFile { sequence: 0, editors, .. }) => assert_eq!(editors, ["a", "b"]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_part_of_an_upload_says_where_it_belongs() {
+    let sent = [
+        (names::UPLOAD_SESSION_TOKEN, "token"),
+        (names::CONTENT_RANGE_OFFSET, "5"),
+        (names::CONTENT_RANGE_LENGTH, "9"),
+    ];
+    let expected = FileOperation::UpdateUploadSession { token: "token".to_owned(), offset: 5, length: 9 };
+    assert_eq!(on_file(Kind::UpdateUploadSession, &sent), Ok(expected));
+    for (at, header) in
+        ["X-WOPI-UploadSessionToken", "X-WOPI-ContentRangeOffset", "X-WOPI-ContentRangeLength"].into_iter().enumerate()
+    {
+        let mut sent = sent.to_vec();
+        sent[at].1 = "";
+        assert_eq!(on_file(Kind::UpdateUploadSession, &sent), invalid(header));
+        sent[at].1 = "-1";
+        assert_eq!(on_file(Kind::UpdateUploadSession, &sent).is_err(), at > 0);
+    }
+    let long = "t".repeat(crate::chunked::UPLOAD_TOKEN_LENGTH_MAX + 1);
+    let sent = [(names::UPLOAD_SESSION_TOKEN, &*long), sent[1].clone(), sent[2].clone()];
+    assert_eq!(on_file(Kind::UpdateUploadSession, &sent), invalid("X-WOPI-UploadSessionToken"));
+}
+
+#[test]
 fn every_kind_is_parsed_on_its_target_or_is_not_an_operation_of_ours() {
     let not_ours = [
         Kind::GetActivities,
         Kind::GetFileUserValue,
-        Kind::GetSequenceNumber,
-        Kind::GetChunkedFile,
-        Kind::GetChunks,
-        Kind::CreateUploadSession,
-        Kind::UpdateUploadSession,
-        Kind::PutChunkedFile,
         Kind::UnknownFileOperation,
         Kind::UnknownContainerOperation,
         Kind::UnknownEcosystemOperation,
@@ -432,6 +473,10 @@ fn every_kind_is_parsed_on_its_target_or_is_not_an_operation_of_ours() {
         (names::RESTRICTED_LINK, b"FORMS"),
         (names::HOST_NATIVE_FILE_NAME, b"name"),
         (names::WOPI_SRC, b"https://host/wopi/files/1"),
+        (names::SEQUENCE_NUMBER, b"7"),
+        (names::UPLOAD_SESSION_TOKEN, b"token"),
+        (names::CONTENT_RANGE_OFFSET, b"0"),
+        (names::CONTENT_RANGE_LENGTH, b"9"),
     ]);
     let of_coauth = headers(&[
         (names::COAUTH_LOCK_ID, b"A"),

@@ -2,11 +2,14 @@
 //!
 //! The pages have tests of their own. Here the desk itself is asked, because it is what decides.
 
+mod administration;
 mod editing;
 mod filing;
+mod guests;
 mod history;
 mod holding;
 mod listing;
+mod sharing;
 
 use http_body_util::BodyExt as _;
 use lectern_host::desk::{Denied, Entry, IfTaken, Order, Why};
