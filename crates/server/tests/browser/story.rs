@@ -2,8 +2,8 @@
 
 use crate::common::run;
 use crate::driver::Browser;
-use crate::editors::{open, says};
-use crate::house::{House, upload};
+use crate::editors::{is_open, open, says};
+use crate::house::{House, address_of, upload};
 use crate::office::Office;
 
 #[test]
@@ -46,6 +46,94 @@ fn a_document_is_uploaded_edited_renamed_restored_shared_and_taken_back() {
         let expected = operations.map(|operation| (operation, 200));
         let asked: Vec<_> = office.asked().iter().map(|asked| (asked.operation, asked.status)).collect();
         assert_eq!(asked, expected);
+
+        // The history shows the save, and brings back what it replaced.
+        let document = address_of(&page, "Annual report.docx");
+        let details = document.replace("/open/", "/details/").replace("/edit", "");
+        page.goes_to(&details);
+        page.click("[aria-labelledby=history] li:nth-child(2) summary");
+        page.arrives(|page| page.click_at("[aria-labelledby=history] button", "Make it the present version"));
+        assert_eq!(on_disk(), "first draft");
+        let versions = "document.querySelectorAll('[aria-labelledby=history] li').length";
+        page.until("all three versions are listed", &format!("{versions} === 3"));
+
+        // It is shared with somebody who saw nothing before.
+        house.add_person("Bob", "member");
+        let bob = browser.person();
+        let his = house.signs_in(&bob, "Bob");
+        his.goes_to(&house.url("/shared"));
+        assert!(!his.text_of("document.body.innerText").contains("Annual report"));
+        his.goes_to(&document);
+        his.shows("There is nothing here");
+        his.takes_troubles();
+        page.fill("form[action*='/share/'] input[name=to]", "Bob");
+        page.arrives(|page| page.click_at("form[action*='/share/'] button", "Share"));
+        page.shows("It is shared.");
+        his.goes_to(&house.url("/shared"));
+        let frame = open(&his, "Annual report.docx");
+        frame.fill("#text", "what Bob makes of it");
+        frame.click("#save");
+        says(&frame, "save 200");
+        assert_eq!(on_disk(), "what Bob makes of it");
+        his.is_content();
+
+        // It is taken back: the session that he has open stops at its next request, and so do his pages.
+        page.arrives(|page| page.click_at("form[action$='/end'] button", "End"));
+        frame.fill("#text", "what Bob may not any more");
+        frame.click("#save");
+        says(&frame, "save 404");
+        assert_eq!(on_disk(), "what Bob makes of it");
+        his.goes_to(&document);
+        his.shows("There is nothing here");
+        his.goes_to(&house.url("/shared"));
+        his.shows("Nothing is shared with you yet");
+        page.is_content();
+    });
+}
+
+#[test]
+fn a_guest_comes_in_by_a_link_with_a_password_and_is_out_when_it_is_revoked() {
+    let Some(browser) = Browser::start() else { return };
+    run(120, async {
+        let office = Office::start().await;
+        let house = House::opens(Some(&office)).await;
+        let alice = browser.person();
+        let page = house.first_person(&alice, "Alice");
+        upload(&page, &[&house.file_outside("Letter.docx", b"dear guest")]);
+        let document = address_of(&page, "Letter.docx");
+        page.goes_to(&document.replace("/open/", "/details/").replace("/edit", ""));
+        page.fill("form[action$='/link'] input[name=label]", "For everybody");
+        page.fill("form[action$='/link'] input[name=password]", "speak, friend");
+        page.evaluate("document.querySelector(\"form[action$='/link'] select[name=right]\").value = 'edit'");
+        page.arrives(|page| page.click("form[action$='/link'] button"));
+        let link = page.text_of("document.querySelector('input.mono').value");
+        assert!(link.starts_with(&house.url("/link/")), "{link}");
+
+        let guest = browser.person();
+        let theirs = guest.opens(&link);
+        theirs.fill("input[name=name]", "Grace");
+        theirs.fill("input[name=password]", "wrong");
+        theirs.arrives(|page| page.click("main form button.primary"));
+        theirs.shows("That is not the password");
+        theirs.takes_troubles();
+        theirs.fill("input[name=password]", "speak, friend");
+        theirs.arrives(|page| page.click("main form button.primary"));
+        theirs.goes_to(&document);
+        let frame = is_open(&theirs);
+        assert_eq!(frame.evaluate("window.info.IsAnonymousUser"), true);
+        assert!(frame.text_of("window.info.UserFriendlyName").contains("Grace"));
+        frame.fill("#text", "dear host");
+        frame.click("#save");
+        says(&frame, "save 200");
+        theirs.is_content();
+
+        page.arrives(|page| page.click("form[action$='/revoke'] button"));
+        frame.click("#save");
+        frame.until("the save is refused", "/^save 40[14]$/.test(document.getElementById('state').textContent)");
+        let late = guest.opens(&link);
+        assert!(!late.text_of("document.body.innerText").contains("dear"));
+        assert_eq!(late.evaluate("document.querySelectorAll('main form').length"), 0);
+        page.is_content();
     });
 }
 

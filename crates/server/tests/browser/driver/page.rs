@@ -65,7 +65,10 @@ pub(crate) struct Page {
 
 impl Page {
     pub(super) fn new(wire: Arc<Wire>, context: &str) -> Self {
-        let wanted = json!({ "url": "about:blank", "browserContextId": context, "width": 1280, "height": 900 });
+        // In a window of its own: one behind another would not be drawn.
+        let wanted = json!({
+            "url": "about:blank", "browserContextId": context, "newWindow": true, "width": 1280, "height": 900,
+        });
         let created = wire.must("", "Target.createTarget", wanted);
         let target = created["targetId"].as_str().expect("a tab has an id").to_owned();
         let attached = wire.must("", "Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
