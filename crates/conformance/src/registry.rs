@@ -15,6 +15,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a suite fails by panicking")]
 
+pub mod bin;
 pub mod containers;
 pub mod files;
 pub mod history;
@@ -136,6 +137,11 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             sessions_that_ran_out_are_forgotten,
             a_session_comes_with_its_user,
             a_visit_is_what_its_parts_are_now,
+        }
+        bin::{
+            deletions_are_remembered_latest_first,
+            containers_in_the_bin_are_remembered_with_what_is_shared,
+            deleted_files_are_found_by_their_container,
         }
         sharing::{
             of_a_thing_with_somebody_there_is_one_grant,

@@ -178,8 +178,12 @@ impl Host {
                 Some(tree) => {
                     let container = self.container_path(&record.container).await?;
                     let mut paths = vec![container.join(&record.name)];
-                    if let Some(Pending::Rename { from }) = &record.pending {
-                        paths.push(container.join(from));
+                    match &record.pending {
+                        Some(Pending::Rename { from }) => paths.push(container.join(from)),
+                        Some(Pending::Move { container, from }) => {
+                            paths.push(self.container_path(container).await?.join(from));
+                        }
+                        Some(Pending::Publish { .. } | Pending::Bin) | None => {}
                     }
                     Some((Arc::clone(tree), paths))
                 }

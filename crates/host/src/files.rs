@@ -87,7 +87,7 @@ impl Host {
             breadcrumb_folder_name: Some(container.name.as_str().to_owned()),
             post_message_origin: Some(links.origin().to_owned()),
             file_url,
-            plus: self.plus_properties(by, &record),
+            plus: self.plus_properties(by, &record).await?,
             ..self.told_of_pages(&record, &container, may_edit)
         })
     }
@@ -637,11 +637,22 @@ impl Host {
     pub(crate) async fn delete_file(&self, by: &Caller) -> Result<(), Refusal> {
         // What another program put there since is what goes, and is kept.
         let record = self.current(by.file()?).await?;
+        locks::may_change(&record.lock, None, self.now())?;
+        let entry = self.bin_file(&record, &by.user.id).await?;
+        let deleted = self.delete_record(&record, None).await;
+        if deleted.is_err() {
+            self.unbin(&entry).await;
+        }
+        deleted
+    }
+
+    /// Deletes a file, at this moment or now.
+    pub(crate) async fn delete_record(&self, record: &FileRecord, at: Option<Timestamp>) -> Result<(), Refusal> {
         let published = self.ports.tree.is_some();
         let (record, ()) = self
-            .update_shown(&record.id, Some(&record), |record, now| {
+            .update_shown(&record.id, Some(record), |record, now| {
                 locks::may_change(&record.lock, None, now)?;
-                record.deleted_at = Some(now);
+                record.deleted_at = Some(at.unwrap_or(now));
                 if published {
                     record.pending = Some(Pending::Bin);
                 }

@@ -144,6 +144,8 @@ pub struct Host {
     /// Files that had a note when notes were last looked through.
     pub(crate) standing: Mutex<Vec<FileRecord>>,
     pub(crate) scans: crate::index::Scans,
+    /// Who has others beside them that see every file, and until when that is believed.
+    pub(crate) seen_by_others: Mutex<std::collections::HashMap<UserId, Timestamp>>,
     /// Held by whoever changes a user at a desk.
     pub(crate) administering: tokio::sync::Mutex<()>,
 }
@@ -184,6 +186,7 @@ impl Host {
             unshown: Mutex::default(),
             standing: Mutex::default(),
             scans: crate::index::Scans::default(),
+            seen_by_others: Mutex::default(),
             administering: tokio::sync::Mutex::new(()),
         }
     }

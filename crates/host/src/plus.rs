@@ -1,22 +1,27 @@
 //! The properties of CSPP Plus in CheckFileInfo: all eight or none, because the client takes any missing one for "no
 //! coauthoring", and the official validator knows no third way (protocol documents, *WOPI coauthoring locks* 2).
 
+use std::sync::PoisonError;
+use std::time::Duration;
+
 use wopi::action_url::preload_url;
 use wopi::answer::{CsppPlus, EndPoints};
+use wopi_service::Refusal;
 
 use crate::caller::Caller;
 use crate::chunks::sequence_of;
 use crate::clients::ClientAction;
+use crate::errors;
 use crate::host::Host;
 use crate::records::{FileRecord, Timestamp};
+use crate::sharing::Principal;
 
 /// Whether others have access to a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SharingStatus {
     /// Nobody else.
     Private,
     /// At least one other user. What every file is whose folder several people work in.
-    #[default]
     Shared,
 }
 
@@ -30,6 +35,12 @@ impl SharingStatus {
     }
 }
 
+/// For how long it is believed that others see everything whom their roles let: a word for a client's menus, and no right.
+const SEEN_BY_OTHERS_FOR: Duration = Duration::from_secs(10);
+
+/// Of how many people that is remembered.
+const SEEN_BY_OTHERS_MAX: usize = 1_024;
+
 /// What can be set about coauthoring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoauthSettings {
@@ -37,20 +48,15 @@ pub struct CoauthSettings {
     pub enabled: bool,
     /// Where people who edit together meet, if not where the client's discovery says.
     pub end_points: Option<EndPoints>,
-    /// `SharingStatus` of every file.
-    pub sharing_status: SharingStatus,
+    /// `SharingStatus` of every file; without it what is true of each.
+    pub sharing_status: Option<SharingStatus>,
     /// `FileGeoLocationCode`. Only Microsoft knows the values; empty where none was given.
     pub file_geo_location_code: String,
 }
 
 impl Default for CoauthSettings {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            end_points: None,
-            sharing_status: SharingStatus::default(),
-            file_geo_location_code: String::new(),
-        }
+        Self { enabled: true, end_points: None, sharing_status: None, file_geo_location_code: String::new() }
     }
 }
 
@@ -67,6 +73,8 @@ pub struct PlusFacts<'a> {
     pub token_expires_at: Timestamp,
     /// Now.
     pub now: Timestamp,
+    /// Whether others have access to the file.
+    pub sharing_status: SharingStatus,
     /// What was set.
     pub settings: &'a CoauthSettings,
 }
@@ -90,7 +98,7 @@ pub fn properties(facts: &PlusFacts<'_>) -> Option<CsppPlus> {
         real_time_channel_endpoint_url,
         access_token_expiry: milliseconds(facts.token_expires_at),
         server_time: milliseconds(facts.now),
-        sharing_status: facts.settings.sharing_status.as_str().to_owned(),
+        sharing_status: facts.sharing_status.as_str().to_owned(),
         file_geo_location_code: facts.settings.file_geo_location_code.clone(),
     })
 }
@@ -125,15 +133,55 @@ impl Host {
     }
 
     /// What CheckFileInfo tells of CSPP Plus to this caller.
-    pub(crate) fn plus_properties(&self, by: &Caller, file: &FileRecord) -> Option<CsppPlus> {
-        properties(&PlusFacts {
-            may_edit: by.rights.may_edit(),
+    pub(crate) async fn plus_properties(&self, by: &Caller, file: &FileRecord) -> Result<Option<CsppPlus>, Refusal> {
+        let end_points = self.end_points(by.claims.client.as_deref(), file);
+        let may_edit = by.rights.may_edit();
+        if end_points.is_none() || !may_edit {
+            return Ok(None);
+        }
+        let sharing_status = match self.settings.coauth.sharing_status {
+            Some(set) => set,
+            None => self.sharing_status(by).await?,
+        };
+        Ok(properties(&PlusFacts {
+            may_edit,
             sequence_number: sequence_of(file),
-            end_points: self.end_points(by.claims.client.as_deref(), file),
+            end_points,
             token_expires_at: by.claims.expires_at,
             now: self.now(),
+            sharing_status,
             settings: &self.settings.coauth,
-        })
+        }))
+    }
+
+    /// Whether anybody but the caller has access to their file: by a role, by what is shared with them, or by a link.
+    pub(crate) async fn sharing_status(&self, by: &Caller) -> Result<SharingStatus, Refusal> {
+        let (registry, now, me) = (&self.ports.registry, self.now(), &by.user.id);
+        let failed = |error| errors::registry("reading with whom a file is shared", &error);
+        // Where several people see everything, as in most places, they do so for a while: nothing is read each time.
+        if self.seen_by_others.lock().unwrap_or_else(PoisonError::into_inner).get(me).is_some_and(|until| now < *until)
+        {
+            return Ok(SharingStatus::Shared);
+        }
+        if registry.others_see_everything(me).await.map_err(failed)? {
+            let mut seen = self.seen_by_others.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.len() >= SEEN_BY_OTHERS_MAX {
+                seen.clear();
+            }
+            seen.insert(me.clone(), now.plus(SEEN_BY_OTHERS_FOR));
+            return Ok(SharingStatus::Shared);
+        }
+        let items = by.located()?.items();
+        let grants = registry.grants_on(&items).await.map_err(failed)?;
+        if grants.iter().flat_map(|grants| grants.iter()).any(|grant| grant.to != Principal::User(me.clone())) {
+            return Ok(SharingStatus::Shared);
+        }
+        for item in &items {
+            if registry.links_on(item).await.map_err(failed)?.iter().any(|link| link.is_live(now)) {
+                return Ok(SharingStatus::Shared);
+            }
+        }
+        Ok(SharingStatus::Private)
     }
 }
 
@@ -155,7 +203,7 @@ mod tests {
         let settings = CoauthSettings {
             enabled: true,
             end_points: None,
-            sharing_status: SharingStatus::Private,
+            sharing_status: None,
             file_geo_location_code: "DEU".to_owned(),
         };
         let told = |may_edit, end_points| {
@@ -165,6 +213,7 @@ mod tests {
                 end_points,
                 token_expires_at: Timestamp(1_700_000_000_000),
                 now: Timestamp(1_600_000_000_000),
+                sharing_status: SharingStatus::Private,
                 settings: &settings,
             })
         };
@@ -189,7 +238,6 @@ mod tests {
         ] {
             assert_eq!(told(may_edit, end_points.clone()), expected, "{may_edit} {end_points:?}");
         }
-        assert_eq!(CoauthSettings::default().sharing_status.as_str(), "Shared");
     }
 
     fn action(name: &str, url_template: &str) -> ClientAction {

@@ -19,9 +19,11 @@ use crate::records::{
 use crate::sharing::Item;
 use crate::{Body, BoxError};
 
+mod bin;
 mod listing;
 mod sharing;
 
+pub use bin::{Bin, BinEntry};
 pub use listing::{Listings, Mark, Named, Slice, Sort};
 pub use sharing::{Shares, Sharing};
 
@@ -359,7 +361,7 @@ impl Located {
 /// * A name is taken once in a container, by a file or by a container, however many ask at once
 ///   ([`RegistryError::NameTaken`]). Names are compared byte for byte. Deleted files have no name.
 #[async_trait]
-pub trait Registry: Listings + Sharing + Display + Debug + Send + Sync + 'static {
+pub trait Registry: Bin + Listings + Sharing + Display + Debug + Send + Sync + 'static {
     // files
 
     /// The file with this id, deleted ones too.

@@ -216,6 +216,13 @@ pub enum Pending {
         /// The name it had.
         from: FileName,
     },
+    /// The file is in another container now, perhaps under another name.
+    Move {
+        /// The container it was in.
+        container: ContainerId,
+        /// The name it had there.
+        from: FileName,
+    },
     /// The file was deleted: take it out of the folder and keep its bytes under its content's id.
     Bin,
 }

@@ -71,6 +71,11 @@ minted_id! {
     LinkId
 }
 
+minted_id! {
+    /// The id of a deletion in the bin.
+    BinId
+}
+
 /// A group of people.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Group {

@@ -272,6 +272,9 @@ impl Host {
             Some(Pending::Rename { from }) => {
                 open(self.container_path(&record.container).await?.join(from), range).await
             }
+            Some(Pending::Move { container, from }) => {
+                open(self.container_path(container).await?.join(from), range).await
+            }
             Some(Pending::Bin) | None => Ok(None),
         }
     }
@@ -314,6 +317,14 @@ impl Host {
                 }
             }
             Pending::Rename { from } => tree.rename(&container.join(from), &path, &seen).await,
+            Pending::Move { container, from } => {
+                let was_in = match self.container_path(container).await {
+                    Ok(was_in) => was_in,
+                    Err(Refusal { error: WopiError::NotFound, .. }) => return Err(TreeError::NotFound),
+                    Err(refusal) => return Err(TreeError::Unavailable(refusal.because.into_owned().into())),
+                };
+                tree.rename(&was_in.join(from), &path, &seen).await
+            }
             Pending::Bin => tree.bin(&path, &seen, &record.content.id).await,
         }
     }
@@ -387,7 +398,12 @@ impl Host {
                     self.carry_out(record).await
                 }
                 // Another program took the file out of our hands. What it made of it the folder tells.
-                Pending::Rename { from } => return self.clear_note_and_name(record, Some(from)).await,
+                Pending::Rename { from } => {
+                    return self.clear_note_and_place(record, Some((&record.container, from))).await;
+                }
+                Pending::Move { container, from } => {
+                    return self.clear_note_and_place(record, Some((container, from))).await;
+                }
                 Pending::Bin => Ok(()),
             };
         }
@@ -435,14 +451,27 @@ impl Host {
         Ok(())
     }
 
+    /// The paths of the containers in which the note of a record changes names. One that is gone has none.
+    async fn changed_containers(&self, record: &FileRecord) -> Result<Vec<TreePath>, Refusal> {
+        let left = match &record.pending {
+            Some(Pending::Move { container, .. }) => Some(container),
+            Some(Pending::Publish { .. } | Pending::Rename { .. } | Pending::Bin) | None => None,
+        };
+        let mut paths = Vec::with_capacity(2);
+        for container in std::iter::once(&record.container).chain(left) {
+            match self.container_path(container).await {
+                Ok(path) => paths.push(path),
+                Err(Refusal { error: WopiError::NotFound, .. }) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(paths)
+    }
+
     async fn settle_container(&self, record: &FileRecord) -> Result<(), Refusal> {
         let Some(tree) = &self.ports.tree else { return Ok(()) };
-        let container = match self.container_path(&record.container).await {
-            Ok(container) => container,
-            Err(Refusal { error: WopiError::NotFound, .. }) => return Ok(()),
-            Err(refusal) => return Err(refusal),
-        };
-        match tree.settle(&[container]).await {
+        let containers = self.changed_containers(record).await?;
+        match tree.settle(&containers).await {
             Ok(()) | Err(TreeError::NotFound) => Ok(()),
             Err(error) => Err(errors::tree("making the folder durable", &error)),
         }
@@ -450,12 +479,16 @@ impl Host {
 
     /// Clears the note of a record whose folder is durable, if it still is that note.
     pub(crate) async fn clear_note(&self, done: &FileRecord) -> Result<(), Refusal> {
-        self.clear_note_and_name(done, None).await
+        self.clear_note_and_place(done, None).await
     }
 
-    /// The same, and gives the record this name if it is free.
-    async fn clear_note_and_name(&self, done: &FileRecord, name: Option<&FileName>) -> Result<(), Refusal> {
-        let mut name = name;
+    /// The same, and puts the record back to this container and name, if that is there and free.
+    async fn clear_note_and_place(
+        &self,
+        done: &FileRecord,
+        place: Option<(&ContainerId, &FileName)>,
+    ) -> Result<(), Refusal> {
+        let mut place = place;
         for _ in 0..crate::host::COMMIT_ATTEMPTS_MAX {
             let mut record = match self.ports.registry.file(&done.id).await {
                 Ok(record) => record,
@@ -466,13 +499,14 @@ impl Host {
                 return Ok(());
             }
             record.pending = None;
-            if let Some(name) = name {
+            if let Some((container, name)) = place {
+                record.container = container.clone();
                 record.name = name.clone();
             }
             match self.ports.registry.commit_file(&FileCommit { record, replaced: None }).await {
                 Ok(_) => return Ok(()),
                 Err(RegistryError::Conflict) => {}
-                Err(RegistryError::NameTaken) if name.is_some() => name = None,
+                Err(RegistryError::NameTaken | RegistryError::NotFound) if place.is_some() => place = None,
                 Err(error) => return Err(errors::registry("clearing a note", &error)),
             }
         }
@@ -530,12 +564,11 @@ impl Host {
         let mut containers = std::collections::BTreeSet::new();
         let mut settled = Vec::with_capacity(records.len());
         for record in records {
-            match self.container_path(&record.container).await {
-                Ok(path) => {
-                    containers.insert(path);
+            match self.changed_containers(&record).await {
+                Ok(paths) => {
+                    containers.extend(paths);
                     settled.push(record);
                 }
-                Err(Refusal { error: WopiError::NotFound, .. }) => settled.push(record),
                 Err(refusal) => {
                     tracing::error!(file.id = %record.id, "making the folder durable: {refusal}");
                     self.unsettled().push(record);

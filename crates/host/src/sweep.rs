@@ -44,6 +44,8 @@ pub struct SweepSummary {
     pub contents: usize,
     /// Sessions forgotten.
     pub sessions: u64,
+    /// Entries of the bin forgotten.
+    pub binned: u64,
     /// Grants and links forgotten.
     pub shares: u64,
 }
@@ -135,7 +137,9 @@ impl Host {
         }
         let pruned = registry.prune_sessions(before(now, SESSIONS_KEPT)).await;
         summary.sessions = pruned.map_err(|e| errors::registry("forgetting sessions", &e))?;
-        // What people share of a thing is kept as long as the thing might come back from the bin.
+        let pruned = registry.prune_bin(before(now, self.settings.deleted_kept)).await;
+        summary.binned = pruned.map_err(|e| errors::registry("emptying the bin", &e))?;
+        // What is shared of a thing is kept as long as the thing might come back from the bin.
         let pruned = registry.prune_shares(before(now, self.settings.deleted_kept)).await;
         summary.shares = pruned.map_err(|e| errors::registry("forgetting what was shared", &e))?;
         let pruned = registry.prune_parts(before(now, parts::KEPT)).await;

@@ -4,7 +4,7 @@ use rusqlite::Row;
 use rusqlite::types::{Type, ValueRef};
 
 use lectern_host::records::{Content, ContentId, Fingerprint, ModifiedAt, Sha256, Timestamp};
-use lectern_host::sharing::{GroupId, LinkId};
+use lectern_host::sharing::{BinId, GroupId, LinkId};
 use lectern_host::wopi::{ContainerId, FileId, FileName, LockId, UserId};
 
 type Result<T> = rusqlite::Result<T>;
@@ -31,6 +31,7 @@ from_text! {
     LockId: LockId::parse,
     GroupId: GroupId::parse,
     LinkId: LinkId::parse,
+    BinId: BinId::parse,
     FileName: |text| FileName::parse(text).ok(),
     String: |text: &str| Some(text.to_owned()),
 }

@@ -1,5 +1,7 @@
 //! The statements for files.
 
+use std::borrow::Cow;
+
 use lectern_host::ports::Page;
 use lectern_host::records::{
     ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry,
@@ -76,6 +78,7 @@ const DELETE: &str = "DELETE FROM files WHERE id = $1 AND revision = $2";
 
 const PUBLISH: &str = "publish";
 const RENAME: &str = "rename";
+const MOVE: &str = "move";
 const BIN: &str = "bin";
 
 fn record(row: &Row<'_>) -> rusqlite::Result<FileRecord> {
@@ -115,9 +118,18 @@ fn lock(fields: &mut Fields<'_>) -> rusqlite::Result<LockState> {
     }
 }
 
-/// Seven columns: what, the name before, the content replaced and what it looked like.
+/// Seven columns: what, the name before (of a move the container and the name, with a slash, which neither has, between
+/// them), the content replaced and what it looked like.
 fn pending(fields: &mut Fields<'_>) -> rusqlite::Result<Option<Pending>> {
     let what = fields.maybe_text()?;
+    if what == Some(MOVE) {
+        let place = fields.text()?.split_once('/');
+        let place = place.and_then(|(id, name)| Some((ContainerId::parse(id)?, FileName::parse(name).ok()?)));
+        let (container, from) = place.ok_or_else(|| fields.invalid(Type::Text))?;
+        fields.maybe_bytes::<16>()?;
+        fields.fingerprint()?;
+        return Ok(Some(Pending::Move { container, from }));
+    }
     let from = fields.maybe()?;
     let content = fields.maybe_bytes()?.map(ContentId);
     let seen = fields.fingerprint()?;
@@ -353,7 +365,8 @@ fn write(
     let (what, from, replaces) = match pending {
         None => (None, None, None),
         Some(Pending::Publish { replaces }) => (Some(PUBLISH), None, replaces.as_ref()),
-        Some(Pending::Rename { from }) => (Some(RENAME), Some(from.as_str()), None),
+        Some(Pending::Rename { from }) => (Some(RENAME), Some(Cow::Borrowed(from.as_str())), None),
+        Some(Pending::Move { container, from }) => (Some(MOVE), Some(Cow::Owned(format!("{container}/{from}"))), None),
         Some(Pending::Bin) => (Some(BIN), None, None),
     };
     let replaced = replaces.map(|(_, fingerprint)| fingerprint);

@@ -16,9 +16,10 @@
 //! | `readers` | the connections that read |
 //! | `cache` | records in memory, and the question whether they are the latest |
 //! | `db`, `migrations` | how a database is opened, and its schema (`migrations/sqlite`) |
-//! | `files`, `names`, `listing`, `parts`, `uploads`, `history`, `containers`, `people`, `sharing` | the statements, a `const` each, above what runs them |
+//! | `files`, `names`, `listing`, `parts`, `uploads`, `history`, `containers`, `people`, `sharing`, `bin` | the statements, a `const` each, above what runs them |
 //! | `fields`, `coauth`, `error` | columns to values; what can go wrong |
 
+mod bin;
 mod cache;
 mod coauth;
 mod containers;

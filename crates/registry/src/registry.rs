@@ -1,5 +1,6 @@
 //! [`SqliteRegistry`]: opening, checking, closing, and the port.
 
+mod bin;
 mod listing;
 mod sharing;
 

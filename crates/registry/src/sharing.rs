@@ -78,14 +78,16 @@ const REVOKE_LINK: &str = "UPDATE links SET revoked_at = coalesce(revoked_at, $1
 
 const PRUNE_GRANTS: &str = "DELETE FROM grants WHERE \
      (item_kind = 'file' AND NOT EXISTS (SELECT 1 FROM files f WHERE f.id = item_id)) OR \
-     (item_kind = 'container' AND NOT EXISTS (SELECT 1 FROM containers c WHERE c.id = item_id))";
+     (item_kind = 'container' AND NOT EXISTS (SELECT 1 FROM containers c WHERE c.id = item_id) \
+     AND NOT EXISTS (SELECT 1 FROM bin_containers b WHERE b.container_id = item_id))";
 const PRUNE_LINKS: &str = "DELETE FROM links WHERE coalesce(revoked_at, expires_at) < $1 OR \
      (item_kind = 'file' AND NOT EXISTS (SELECT 1 FROM files f WHERE f.id = item_id)) OR \
-     (item_kind = 'container' AND NOT EXISTS (SELECT 1 FROM containers c WHERE c.id = item_id))";
+     (item_kind = 'container' AND NOT EXISTS (SELECT 1 FROM containers c WHERE c.id = item_id) \
+     AND NOT EXISTS (SELECT 1 FROM bin_containers b WHERE b.container_id = item_id))";
 
 const OTHERS_SEE: &str = "SELECT EXISTS (SELECT 1 FROM users WHERE id <> $1 AND disabled = 0 AND role <> 'member')";
 
-fn item_columns(item: &Item) -> (&'static str, &str) {
+pub(crate) fn item_columns(item: &Item) -> (&'static str, &str) {
     match item {
         Item::File(id) => (FILE, id.as_str()),
         Item::Container(id) => (CONTAINER, id.as_str()),
@@ -99,7 +101,7 @@ fn principal_columns(principal: &Principal) -> (&'static str, &str) {
     }
 }
 
-fn item(fields: &mut Fields<'_>) -> rusqlite::Result<Item> {
+pub(crate) fn item(fields: &mut Fields<'_>) -> rusqlite::Result<Item> {
     match fields.text()? {
         FILE => Ok(Item::File(fields.parsed()?)),
         CONTAINER => Ok(Item::Container(fields.parsed()?)),

@@ -124,7 +124,7 @@ fn host_settings(premises: &Premises) -> HostSettings {
                 real_time_channel_endpoint_url: real_time.as_str().to_owned(),
                 office_collaboration_service_endpoint_url: collaboration.as_str().to_owned(),
             }),
-            sharing_status: coauthoring.sharing_status.into(),
+            sharing_status: coauthoring.sharing_status.of_every_file(),
             file_geo_location_code: coauthoring.file_geo_location_code.clone(),
         },
         bootstrapper: BootstrapperSettings {

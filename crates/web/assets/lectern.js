@@ -30,3 +30,9 @@ document.addEventListener("keydown", (event) => {
 for (const field of document.querySelectorAll("[data-select]")) {
   field.addEventListener("focus", () => field.select());
 }
+
+// What cannot be undone is asked once more.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-confirm]");
+  if (button && !confirm(button.dataset.confirm)) event.preventDefault();
+});

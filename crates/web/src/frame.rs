@@ -120,6 +120,11 @@ pub(crate) enum Said {
     SharedNoMore,
     LinkRevoked,
     Saved,
+    Moved,
+    Copied,
+    Deleted,
+    PutBack,
+    Purged,
 }
 
 impl Said {
@@ -137,6 +142,11 @@ impl Said {
         Self::SharedNoMore,
         Self::LinkRevoked,
         Self::Saved,
+        Self::Moved,
+        Self::Copied,
+        Self::Deleted,
+        Self::PutBack,
+        Self::Purged,
     ];
 
     /// The word in the address, which is the name of the message, too.
@@ -155,6 +165,11 @@ impl Said {
             Self::SharedNoMore => "said-shared-no-more",
             Self::LinkRevoked => "said-link-revoked",
             Self::Saved => "said-done",
+            Self::Moved => "said-moved",
+            Self::Copied => "said-copied",
+            Self::Deleted => "said-deleted",
+            Self::PutBack => "said-put-back",
+            Self::Purged => "said-purged",
         }
     }
 

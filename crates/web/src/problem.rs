@@ -131,7 +131,7 @@ pub(crate) fn status_of(why: &Why) -> StatusCode {
         Why::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Why::BrokenOff => StatusCode::BAD_REQUEST,
         Why::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
-        Why::TooMany { .. } | Why::LastAdministrator => StatusCode::CONFLICT,
+        Why::TooMany { .. } | Why::LastAdministrator | Why::ContainerGone | Why::IntoItself => StatusCode::CONFLICT,
         Why::Busy => StatusCode::SERVICE_UNAVAILABLE,
         Why::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -164,6 +164,8 @@ pub(crate) fn told(why: &Why, p: &Frame) -> String {
         Why::NoClient => p.say("why-no-client"),
         Why::TooMany { limit } => p.with("why-too-many", "limit", *limit),
         Why::LastAdministrator => p.say("why-last-administrator"),
+        Why::ContainerGone => p.say("why-container-gone"),
+        Why::IntoItself => p.say("why-into-itself"),
         Why::Busy => p.say("problem-busy-hint"),
         Why::Failed => p.say("problem-failed-hint"),
     }

@@ -26,7 +26,7 @@ use tower_http::csrf::{ConfigError, CsrfLayer};
 
 use crate::cookies::Cookies;
 use crate::first_link::FirstLink;
-use crate::pages::{account, admin, browse, details, link, open, sign_in, transfer, welcome};
+use crate::pages::{account, admin, browse, details, link, moving, open, sign_in, transfer, welcome};
 use crate::problem::Problem;
 use crate::settings::WebSettings;
 use crate::throttle::Throttle;
@@ -148,6 +148,11 @@ fn routes() -> Router<Arc<Shared>> {
             "/browse/{container}/upload",
             post(transfer::upload_form).put(transfer::upload_bytes).layer(DefaultBodyLimit::disable()),
         )
+        .route("/browse/{container}/delete", post(moving::delete_container))
+        .route("/files/{file}/delete", post(moving::delete_file))
+        .route("/to/{what}/{kind}/{id}", get(moving::choose).post(moving::go))
+        .route("/bin", get(moving::bin))
+        .route("/bin/{change}", post(moving::change_bin))
         .route("/files/{file}/rename", post(browse::rename_file))
         .route("/download/{file}", get(transfer::download))
         .route("/show/{file}", get(transfer::show))

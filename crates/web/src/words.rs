@@ -77,6 +77,7 @@ impl Language {
                 &[
                     ("account.ftl", include_str!(concat!("../locales/", $tag, "/account.ftl"))),
                     ("admin.ftl", include_str!(concat!("../locales/", $tag, "/admin.ftl"))),
+                    ("moving.ftl", include_str!(concat!("../locales/", $tag, "/moving.ftl"))),
                     ("details.ftl", include_str!(concat!("../locales/", $tag, "/details.ftl"))),
                     ("open.ftl", include_str!(concat!("../locales/", $tag, "/open.ftl"))),
                     ("files.ftl", include_str!(concat!("../locales/", $tag, "/files.ftl"))),

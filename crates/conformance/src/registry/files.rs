@@ -85,6 +85,10 @@ fn elaborate(root: &ContainerId) -> Vec<FileRecord> {
         FileRecord { lock: held("x"), pending: Some(Pending::Publish { replaces: None }), ..long },
         FileRecord { pending: Some(Pending::Rename { from: name("before…") }), ..file("renamed", root, "now") },
         FileRecord {
+            pending: Some(Pending::Move { container: container_id("elsewhere"), from: name("before… b") }),
+            ..file("moved", root, "there")
+        },
+        FileRecord {
             pending: Some(Pending::Bin),
             deleted_at: Some(Timestamp(0)),
             seen: Some(Fingerprint { inode: 0, born_ns: None, size: 0, modified_ns: 0 }),
@@ -384,6 +388,7 @@ pub async fn files_with_something_pending_are_listed_deleted_ones_too(registry: 
         ("publish", Pending::Publish { replaces: Some((content_id(1), fingerprint(1))) }, None),
         ("first", Pending::Publish { replaces: None }, None),
         ("rename", Pending::Rename { from: name("x") }, None),
+        ("move", Pending::Move { container: container_id("c"), from: name("x") }, None),
         ("bin", Pending::Bin, Some(Timestamp(1))),
     ];
     let mut expected = BTreeSet::new();

@@ -16,7 +16,7 @@ use wopi_service::RefusalReport;
 
 use super::sharing::short;
 use super::{Denied, Desk, NameFault, Why};
-use crate::host::COMMIT_ATTEMPTS_MAX;
+use crate::host::{COMMIT_ATTEMPTS_MAX, Host};
 use crate::ids;
 use crate::ports::RegistryError;
 use crate::records::{Revision, Role, Session, SessionId, Timestamp, User};
@@ -108,6 +108,53 @@ fn leaves_nobody(users: &[User], changed: &User) -> bool {
 fn name_of_account(text: &str) -> Result<String, Denied> {
     let name = short(text);
     if name.is_empty() { Err(Denied::new(Why::Name(NameFault::Empty), "the name is empty")) } else { Ok(name) }
+}
+
+impl Host {
+    /// Puts somebody into exactly the groups of these names, as the provider that signed them in says. Groups that we do
+    /// not have are made, as far as there may be more; names that are none are passed over.
+    pub async fn set_groups(&self, user: &UserId, names: &[String]) -> Result<(), Denied> {
+        let registry = &self.ports.registry;
+        let failed = |error: RegistryError| Denied::registry("following the groups of a provider", &error);
+        let mut wanted = std::collections::BTreeSet::new();
+        for name in names.iter().take(GROUPS_MAX).map(|name| short(name)).filter(|name| !name.is_empty()) {
+            match registry.group_named(&name).await {
+                Ok(group) => {
+                    wanted.insert(group.id);
+                }
+                Err(RegistryError::NotFound) => {
+                    if registry.groups().await.map_err(failed)?.len() >= GROUPS_MAX {
+                        continue;
+                    }
+                    let group = Group {
+                        id: GroupId::new(&*self.ports.random),
+                        name,
+                        revision: Revision::default(),
+                        created_at: self.now(),
+                    };
+                    match registry.create_group(&group).await {
+                        Ok(group) => {
+                            wanted.insert(group.id);
+                        }
+                        // Somebody else signs in at this moment.
+                        Err(RegistryError::NameTaken) => {
+                            wanted.insert(registry.group_named(&group.name).await.map_err(failed)?.id);
+                        }
+                        Err(error) => return Err(failed(error)),
+                    }
+                }
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        let has = registry.groups_of(user).await.map_err(failed)?;
+        for group in has.iter().filter(|group| !wanted.contains(*group)) {
+            registry.set_member(group, user, false).await.map_err(failed)?;
+        }
+        for group in wanted.iter().filter(|group| !has.contains(*group)) {
+            registry.set_member(group, user, true).await.map_err(failed)?;
+        }
+        Ok(())
+    }
 }
 
 impl Desk<'_> {

@@ -44,7 +44,7 @@ impl Desk<'_> {
         }
     }
 
-    async fn staged(&self, body: Body) -> Result<Staged, Denied> {
+    pub(super) async fn staged(&self, body: Body) -> Result<Staged, Denied> {
         self.host.stage(body).await.map_err(|refusal| self.denied_body(refusal))
     }
 

@@ -13,7 +13,7 @@ use crate::access::Right;
 use crate::locks;
 use crate::people::is_guest;
 use crate::ports::RegistryError;
-use crate::records::{Content, FileRecord, ModifiedAt, VersionEntry};
+use crate::records::{Content, ContentId, FileRecord, ModifiedAt, VersionEntry};
 use crate::saving::Staged;
 use crate::{errors, ports};
 
@@ -110,7 +110,7 @@ impl Desk<'_> {
         let at = self.at_file(file, Right::Edit).await?;
         locks::may_change(&at.record().lock, None, self.host.now()).map_err(Refusal::from)?;
         let old = self.version(file, version).await?;
-        let staged = self.copied(&old.content).await?;
+        let staged = self.copied(&old.content.id, old.content.size).await?;
         let restored = self.save_free(&at.caller(&self.person), &staged).await;
         if restored.is_err() {
             // Its bytes are in the history anyway.
@@ -120,18 +120,18 @@ impl Desk<'_> {
     }
 
     /// Stages the bytes of a content once more: a save needs bytes that nothing else points to.
-    async fn copied(&self, content: &Content) -> Result<Staged, Denied> {
+    pub(super) async fn copied(&self, content: &ContentId, size: u64) -> Result<Staged, Denied> {
         let contents = &self.host.ports.contents;
-        let body = contents.open(&content.id, 0..content.size).await;
-        let body = body.map_err(|e| errors::contents("opening a version", &e))?;
+        let body = contents.open(content, 0..size).await;
+        let body = body.map_err(|e| errors::contents("opening what was kept", &e))?;
         let id = self.host.new_content_id();
-        match contents.put(&id, body, content.size).await {
+        match contents.put(&id, body, size).await {
             Ok(stored) => Ok(Staged { id, stored }),
             // What broke off was ours to read.
             Err(ports::ContentsError::Body(error)) => {
-                Err(Denied::new(Why::Failed, format!("reading a version: {error}")))
+                Err(Denied::new(Why::Failed, format!("reading what was kept: {error}")))
             }
-            Err(error) => Err(errors::contents("copying a version", &error).into()),
+            Err(error) => Err(errors::contents("copying what was kept", &error).into()),
         }
     }
 

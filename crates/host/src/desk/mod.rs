@@ -13,18 +13,23 @@
 //! | [`why`] | the ways to be told no |
 //! | [`listing`] | a container a page at a time, the way to it, and search by name |
 //! | [`filing`] | uploads, downloads, new files and containers, other names |
+//! | [`moving`], [`bin`] | to another container, into the bin and back |
 //! | [`editing`] | opening a file in a client |
 //! | [`history`] | what a file was, and how to get it back |
+//! | [`rescued`] | saves that were refused, for their author |
 //! | [`holding`] | who holds a file, and how it is released |
 //! | [`sharing`] | with people and groups, and by links with guests |
 //! | [`administration`] | users, groups, sessions, and what was refused |
 
 pub mod administration;
+pub mod bin;
 pub mod editing;
 pub mod filing;
 pub mod history;
 pub mod holding;
 pub mod listing;
+pub mod moving;
+pub mod rescued;
 pub mod sharing;
 pub mod why;
 
@@ -33,11 +38,13 @@ use std::sync::Arc;
 use wopi::{ContainerId, FileId, UserId};
 
 pub use administration::{Account, NewAccount, OpenSession};
+pub use bin::{BinPage, Binned, Restored};
 pub use editing::{Editor, EditorToken, Offer};
 pub use filing::{Download, IfTaken};
 pub use history::{History, Version};
 pub use holding::{HeldBy, Holder};
 pub use listing::{Cursor, Entry, FileEntry, Found, Listing, Order, Step};
+pub use rescued::Rescued;
 pub use sharing::{LinkOffer, LinkSecret, NewLink, Shared, SharedLink, SharedWith};
 pub use why::{Denied, NameFault, Why};
 
@@ -231,3 +238,6 @@ impl Desk<'_> {
         Ok(AtContainer { above, rights, record, right })
     }
 }
+
+#[cfg(test)]
+mod tests;

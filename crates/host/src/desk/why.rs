@@ -45,6 +45,10 @@ pub enum Why {
     Changed,
     /// The container has something in it.
     NotEmpty,
+    /// The container it was in is not there any more, or not for this person.
+    ContainerGone,
+    /// A container cannot be put into itself.
+    IntoItself,
     /// Containers cannot lie any deeper.
     TooDeep,
     /// There are as many as there may be.

@@ -1,7 +1,5 @@
 //! Listings of the registry in memory: everything is sorted anew for every slice.
 
-use std::cmp::Ordering;
-
 use async_trait::async_trait;
 use wopi::{ContainerId, FileName};
 
@@ -10,17 +8,23 @@ use crate::order::{folded, sort_key};
 use crate::ports::{Listings, Mark, Named, RegistryError, Slice};
 use crate::records::{ContainerRecord, FileRecord};
 
-/// By key, and by the names themselves where two have one key.
-fn by_name(one: &FileName, other: &FileName) -> Ordering {
-    sort_key(one).cmp(&sort_key(other)).then_with(|| one.as_str().cmp(other.as_str()))
+/// All that an order looks at: number, kind, key of the name, and the name where two have one key.
+type Rank = (i64, String, String, String);
+
+fn rank(mark: Mark) -> Rank {
+    (mark.number, mark.kind, sort_key(&mark.name), mark.name.as_str().to_owned())
 }
 
-fn by_mark(one: &Mark, other: &Mark) -> Ordering {
-    (one.number, &one.kind).cmp(&(other.number, &other.kind)).then_with(|| by_name(&one.name, &other.name))
+fn rank_of_name(name: &FileName) -> Rank {
+    rank(Mark { number: 0, kind: String::new(), name: name.clone() })
 }
 
-fn directed(order: Ordering, descending: bool) -> Ordering {
-    if descending { order.reverse() } else { order }
+/// Those that come after `after`, in their order.
+fn ordered<T>(mut all: Vec<(Rank, T)>, after: Option<&Rank>, descending: bool) -> impl Iterator<Item = T> {
+    let comes = |one: &Rank, other: &Rank| if descending { other.cmp(one) } else { one.cmp(other) };
+    all.retain(|(rank, _)| after.is_none_or(|after| comes(rank, after).is_gt()));
+    all.sort_by(|(one, _), (other, _)| comes(one, other));
+    all.into_iter().map(|(_, what)| what)
 }
 
 impl State {
@@ -37,11 +41,9 @@ impl Listings for MemoryRegistry {
             Named::File(id) => state.files.get(id),
             Named::Container(_) => None,
         });
-        let mut files: Vec<(Mark, &FileRecord)> = files.map(|file| (Mark::of(file, slice.sort), file)).collect();
-        let order = |one: &Mark, other: &Mark| directed(by_mark(one, other), slice.descending);
-        files.sort_by(|(one, _), (other, _)| order(one, other));
-        let after = |mark: &Mark| slice.after.as_ref().is_none_or(|after| order(mark, after).is_gt());
-        Ok(files.into_iter().filter(|(mark, _)| after(mark)).take(slice.limit).map(|(_, file)| file.clone()).collect())
+        let files = files.map(|file| (rank(Mark::of(file, slice.sort)), file)).collect();
+        let after = slice.after.clone().map(rank);
+        Ok(ordered(files, after.as_ref(), slice.descending).take(slice.limit).cloned().collect())
     }
 
     async fn containers_listed(
@@ -56,11 +58,9 @@ impl Listings for MemoryRegistry {
             Named::Container(id) => state.containers.get(id),
             Named::File(_) => None,
         });
-        let order = |one: &FileName, other: &FileName| directed(by_name(one, other), descending);
-        let mut containers: Vec<&ContainerRecord> =
-            containers.filter(|container| after.is_none_or(|after| order(&container.name, after).is_gt())).collect();
-        containers.sort_by(|one, other| order(&one.name, &other.name));
-        Ok(containers.into_iter().take(limit).cloned().collect())
+        let containers = containers.map(|container| (rank_of_name(&container.name), container)).collect();
+        let after = after.map(rank_of_name);
+        Ok(ordered(containers, after.as_ref(), descending).take(limit).cloned().collect())
     }
 
     async fn count_in(&self, container: &ContainerId, max: usize) -> Result<usize, RegistryError> {

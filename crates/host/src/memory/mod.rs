@@ -2,6 +2,7 @@
 //!
 //! They are what the suites of `lectern-conformance` are tried on first, and what the tests of the rules run on.
 
+mod bin;
 pub mod contents;
 mod listing;
 pub mod registry;

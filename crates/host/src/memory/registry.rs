@@ -11,13 +11,13 @@ use wopi::chunked::Retention;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 use crate::parts::FileParts;
-use crate::ports::{FileCommit, Named, Page, ROOT_NAME, Registry, RegistryError};
+use crate::ports::{BinEntry, FileCommit, Named, Page, ROOT_NAME, Registry, RegistryError};
 use crate::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave, Revision,
     Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 
-use crate::sharing::{Grant, Group, GroupId, Item, Link, LinkId, Principal};
+use crate::sharing::{BinId, Grant, Group, GroupId, Item, Link, LinkId, Principal};
 
 /// A registry that lives as long as the process.
 pub struct MemoryRegistry {
@@ -38,6 +38,7 @@ pub(super) struct State {
     pub(super) groups: BTreeMap<GroupId, Group>,
     pub(super) members: BTreeSet<(GroupId, UserId)>,
     pub(super) links: BTreeMap<LinkId, Link>,
+    pub(super) bin: BTreeMap<BinId, (BinEntry, Vec<ContainerRecord>)>,
     sessions: BTreeMap<SessionId, Session>,
     discovery: BTreeMap<String, DiscoveryCache>,
     activities: Vec<Activity>,

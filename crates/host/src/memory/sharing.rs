@@ -20,7 +20,10 @@ impl State {
     fn is_there(&self, item: &Item) -> bool {
         match item {
             Item::File(id) => self.files.contains_key(id),
-            Item::Container(id) => self.containers.contains_key(id),
+            Item::Container(id) => {
+                let binned = || self.bin.values().flat_map(|(_, containers)| containers).any(|record| record.id == *id);
+                self.containers.contains_key(id) || binned()
+            }
         }
     }
 }

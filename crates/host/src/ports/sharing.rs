@@ -67,7 +67,7 @@ pub trait Sharing: Send + Sync {
     /// Revokes a link; again is success, and the first time counts.
     async fn revoke_link(&self, id: &LinkId, at: Timestamp) -> Result<(), RegistryError>;
 
-    /// Forgets grants and links on things that are gone for good, and links that ended before `before`. Returns how many.
+    /// Forgets grants and links on things that are neither there nor in the bin, and links that ended before `before`. Returns how many.
     async fn prune_shares(&self, before: Timestamp) -> Result<u64, RegistryError>;
 
     /// Whether anybody else, who is not shut out, sees every file by their role.

@@ -52,3 +52,28 @@ CREATE TABLE links (
     revoked_at BIGINT
 );
 CREATE INDEX links_by_item ON links (item_kind, item_id, created_at);
+
+-- What people deleted and may have back. Files go on being rows of `files` with a time of deletion.
+CREATE TABLE bin (
+    id           TEXT   NOT NULL PRIMARY KEY,
+    item_kind    TEXT   NOT NULL, -- file, container
+    item_id      TEXT   NOT NULL,
+    name         TEXT   NOT NULL,
+    container_id TEXT   NOT NULL,
+    deleted_by   TEXT   NOT NULL,
+    deleted_at   BIGINT NOT NULL
+);
+CREATE INDEX bin_by_time ON bin (deleted_at, id);
+
+-- The containers that went with a deletion, numbered so that each comes after the one it was in.
+CREATE TABLE bin_containers (
+    bin_id       TEXT   NOT NULL,
+    number       BIGINT NOT NULL,
+    container_id TEXT   NOT NULL,
+    parent_id    TEXT,
+    name         TEXT   NOT NULL,
+    created_at   BIGINT NOT NULL,
+    PRIMARY KEY (bin_id, number)
+) WITHOUT ROWID;
+CREATE INDEX bin_containers_by_id ON bin_containers (container_id);
+CREATE INDEX files_deleted_in ON files (container_id) WHERE deleted_at IS NOT NULL;

@@ -16,8 +16,9 @@ section! {
         pub real_time_channel_url: Option<ServiceUrl>, for example "\"https://office.example.org/rtc2/\"";
         /// Where the client's collaboration service is, if not where its discovery says. Not without the last one.
         pub collaboration_service_url: Option<ServiceUrl>, for example "\"https://office.example.org/ocs/\"";
-        /// What clients are told of every file: "shared" (others can open it, too) or "private".
-        pub sharing_status: SharingStatus = SharingStatus::Shared;
+        /// What clients are told of a file: "shared" (others can open it, too) or "private"; "auto" tells of each what is
+        /// true of it.
+        pub sharing_status: SharingStatus = SharingStatus::Auto;
         /// The region that Microsoft has assigned to the files (FileGeoLocationCode); empty where it has none.
         pub file_geo_location_code: String = String::new();
     }
@@ -27,17 +28,21 @@ section! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SharingStatus {
+    /// What is true of each file.
+    Auto,
     /// Nobody else.
     Private,
     /// At least one other user.
     Shared,
 }
 
-impl From<SharingStatus> for plus::SharingStatus {
-    fn from(status: SharingStatus) -> Self {
-        match status {
-            SharingStatus::Private => Self::Private,
-            SharingStatus::Shared => Self::Shared,
+impl SharingStatus {
+    /// What is told of every file; `None` if of each what is true of it.
+    pub fn of_every_file(self) -> Option<plus::SharingStatus> {
+        match self {
+            Self::Auto => None,
+            Self::Private => Some(plus::SharingStatus::Private),
+            Self::Shared => Some(plus::SharingStatus::Shared),
         }
     }
 }

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use lectern_host::parts::FileParts;
-use lectern_host::ports::{FileCommit, Listings, Named, Page, Registry, RegistryError, Sharing, Slice};
+use lectern_host::ports::{Bin, BinEntry, FileCommit, Listings, Named, Page, Registry, RegistryError, Sharing, Slice};
 use lectern_host::records::{
     Activity, ContainerRecord, ContentId, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision, Session,
     SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
-use lectern_host::sharing::{Grant, Group, GroupId, Item, Link, LinkId, Principal, SecretHash};
+use lectern_host::sharing::{BinId, Grant, Group, GroupId, Item, Link, LinkId, Principal, SecretHash};
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 /// What goes wrong, once.
@@ -153,6 +153,31 @@ impl Sharing for Troubled {
     }
     async fn others_see_everything(&self, but: &UserId) -> Result<bool, RegistryError> {
         self.inner.others_see_everything(but).await
+    }
+}
+
+#[async_trait]
+impl Bin for Troubled {
+    async fn add_to_bin(&self, entry: &BinEntry, containers: &[ContainerRecord]) -> Result<(), RegistryError> {
+        self.inner.add_to_bin(entry, containers).await
+    }
+    async fn bin(&self, after: Option<&BinEntry>, limit: usize) -> Result<Vec<BinEntry>, RegistryError> {
+        self.inner.bin(after, limit).await
+    }
+    async fn bin_entry(&self, id: &BinId) -> Result<BinEntry, RegistryError> {
+        self.inner.bin_entry(id).await
+    }
+    async fn bin_containers(&self, id: &BinId) -> Result<Vec<ContainerRecord>, RegistryError> {
+        self.inner.bin_containers(id).await
+    }
+    async fn files_deleted_in(&self, container: &ContainerId) -> Result<Vec<FileRecord>, RegistryError> {
+        self.inner.files_deleted_in(container).await
+    }
+    async fn remove_from_bin(&self, id: &BinId) -> Result<(), RegistryError> {
+        self.inner.remove_from_bin(id).await
+    }
+    async fn prune_bin(&self, before: Timestamp) -> Result<u64, RegistryError> {
+        self.inner.prune_bin(before).await
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use lectern_host::access::Right;
+use lectern_host::desk::NewLink;
 use lectern_host::plus::SharingStatus;
+use lectern_host::records::Role;
+use lectern_host::sharing::{Item, Principal};
 use serde_json::{Value, json};
 use wopi::answer::EndPoints;
 
@@ -60,7 +64,8 @@ async fn who_may_edit_in_a_client_that_coauthors_is_told_all_of_it() {
         ("RealTimeChannelEndpointUrl", json!("https://office.example/rtc2/")),
         ("AccessTokenExpiry", json!(expiry)),
         ("ServerTime", json!(world.now_ms())),
-        ("SharingStatus", json!("Shared")),
+        // Nobody else is there.
+        ("SharingStatus", json!("Private")),
         ("FileGeoLocationCode", json!("")),
         ("SupportsResumableFileTransfer", json!(true)),
     ] {
@@ -94,7 +99,7 @@ async fn the_settings_win_over_what_clients_say() {
     let world = World::planned(|plan| {
         let coauth = &mut plan.settings.coauth;
         coauth.end_points = Some(end_points());
-        coauth.sharing_status = SharingStatus::Private;
+        coauth.sharing_status = Some(SharingStatus::Private);
         coauth.file_geo_location_code = "DEU".to_owned();
     })
     .await;
@@ -195,4 +200,32 @@ async fn every_refusal_says_why() {
     let other = file.put_chunked(1, "two", b"").await.answered(409);
     assert_eq!(other.header("X-WOPI-ConflictingMechanism"), Some("WOPI-CoauthExclusiveLock"));
     assert_eq!(other.body, b""[..]);
+}
+
+#[tokio::test]
+async fn a_file_is_private_until_somebody_else_may_open_it() {
+    let world = World::planned(|plan| plan.settings.coauth.end_points = Some(end_points())).await;
+    world.neighbour().writes("notes.docx", b"a");
+    let (alice, bob) = (world.alice().await, world.bob().await);
+    alice.becomes(Role::Administrator).await;
+    bob.becomes(Role::Member).await;
+    let open = alice.opens("notes.docx").await;
+    let told = async || open.info().await["SharingStatus"].as_str().unwrap().to_owned();
+    let item = Item::File(open.file_id());
+    assert_eq!(told().await, "Private");
+    let host = world.host();
+    let desk = host.desk(alice.session()).await.unwrap();
+    desk.share(&item, &Principal::User(bob.user.id.clone()), Right::View).await.unwrap();
+    assert_eq!(told().await, "Shared");
+    desk.unshare(&item, &Principal::User(bob.user.id.clone())).await.unwrap();
+    assert_eq!(told().await, "Private");
+    let (link, _) = desk.new_link(&item, &NewLink::default()).await.unwrap();
+    assert_eq!(told().await, "Shared");
+    desk.revoke_link(&link).await.unwrap();
+    assert_eq!(told().await, "Private");
+    bob.becomes(Role::Viewer).await;
+    assert_eq!(told().await, "Shared");
+    bob.becomes(Role::Member).await;
+    world.passes(std::time::Duration::from_secs(10));
+    assert_eq!(told().await, "Private");
 }

@@ -5,6 +5,7 @@ pub(crate) mod admin;
 pub(crate) mod browse;
 pub(crate) mod details;
 pub(crate) mod link;
+pub(crate) mod moving;
 pub(crate) mod open;
 pub(crate) mod sign_in;
 pub(crate) mod transfer;

@@ -2,6 +2,7 @@
 //! The pages as a browser sees them: over a host in memory, with a clock that tests move.
 
 mod files;
+mod moving;
 mod opening;
 mod sharing;
 mod signing_in;

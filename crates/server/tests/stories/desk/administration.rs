@@ -97,6 +97,26 @@ async fn groups_are_made_renamed_filled_and_removed() {
 }
 
 #[tokio::test]
+async fn the_groups_of_a_provider_are_followed() {
+    let world = World::new().await;
+    let (alice, bob) = (world.alice().await, world.bob().await);
+    alice.becomes(Role::Administrator).await;
+    let own = at!(world, alice, add_group("Eigene")).unwrap();
+    at!(world, alice, set_member(&own.id, &bob.user.id, true)).unwrap();
+    let groups = async |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        world.host().set_groups(&bob.user.id, &names).await.unwrap();
+        let ids = at!(world, bob, my_groups()).unwrap();
+        let all = at!(world, alice, groups()).unwrap();
+        all.into_iter().filter(|group| ids.contains(&group.id)).map(|group| group.name).collect::<Vec<_>>()
+    };
+    assert_eq!(groups(&["Rat", "eigene", " ", "Rat"]).await, ["Eigene", "Rat"]);
+    assert_eq!(groups(&["Rat", "Amt"]).await, ["Amt", "Rat"]);
+    assert_eq!(groups(&[]).await, [] as [String; 0]);
+    assert_eq!(at!(world, alice, groups()).unwrap().len(), 3, "a group that nobody is in stays");
+}
+
+#[tokio::test]
 async fn administrators_see_why_the_last_requests_were_refused() {
     let world = World::with_file("a.txt", b"a").await;
     let (alice, bob) = (world.alice().await, world.bob().await);

@@ -3,12 +3,15 @@
 //! The pages have tests of their own. Here the desk itself is asked, because it is what decides.
 
 mod administration;
+mod bin;
 mod editing;
 mod filing;
 mod guests;
 mod history;
 mod holding;
 mod listing;
+mod moving;
+mod rescued;
 mod sharing;
 
 use http_body_util::BodyExt as _;

@@ -1,0 +1,194 @@
+//! The desk over the memory ports: where files live in no folder, names are only in the registry.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http_body_util::BodyExt as _;
+use wopi::ItemVersion;
+use wopi_service::BoxError;
+
+use super::*;
+use crate::clients::Clients;
+use crate::memory::contents::MemoryContents;
+use crate::memory::registry::MemoryRegistry;
+use crate::ports::{Clock, DiscoverySource, Random, Registry, TokenResource, Tokens};
+use crate::records::Timestamp;
+use crate::sharing::Principal;
+use crate::{HostSettings, Ports, full};
+
+#[derive(Debug)]
+struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Counts, so that no two ids are the same.
+#[derive(Debug, Default)]
+struct Counting(AtomicU64);
+
+impl Random for Counting {
+    fn fill(&self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(8) {
+            let bytes = self.0.fetch_add(1, Ordering::SeqCst).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NoTokens;
+
+impl Tokens for NoTokens {
+    fn seal(&self, _: &TokenClaims, _: &TokenResource) -> String {
+        "token".to_owned()
+    }
+
+    fn open(&self, _: &str, _: &TokenResource, _: Timestamp) -> Result<TokenClaims, TokenError> {
+        Err(TokenError::Missing)
+    }
+}
+
+#[derive(Debug)]
+struct NoDiscovery;
+
+#[async_trait]
+impl DiscoverySource for NoDiscovery {
+    async fn fetch(&self, _: &str) -> Result<String, BoxError> {
+        Err("nobody is there".into())
+    }
+}
+
+struct World {
+    host: Host,
+    clock: Arc<TestClock>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000)));
+        let registry: Arc<dyn Registry> = Arc::new(MemoryRegistry::new());
+        let source = Arc::new(NoDiscovery);
+        let clients = Clients::load(Vec::new(), registry.clone(), source, clock.clone()).await.unwrap();
+        let ports = Ports {
+            registry,
+            contents: Arc::new(MemoryContents::new()),
+            tree: None,
+            tokens: Arc::new(NoTokens),
+            clients,
+            clock: clock.clone(),
+            random: Arc::new(Counting::default()),
+        };
+        Self { host: Host::new(ports, HostSettings::new("https://h.example")), clock }
+    }
+
+    async fn person(&self, name: &str, role: Role) -> (Desk<'_>, UserId) {
+        let user = self.host.add_user(name, name, role).await.unwrap();
+        let session = self.host.open_session(&user.id, "test", Duration::from_secs(3600)).await.unwrap();
+        (self.host.desk(&session.id).await.unwrap(), user.id)
+    }
+
+    fn second(&self) {
+        self.clock.0.fetch_add(1000, Ordering::SeqCst);
+    }
+}
+
+async fn text(download: Download) -> String {
+    String::from_utf8(download.bytes.body.collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+async fn names(desk: &Desk<'_>, container: &ContainerId) -> Vec<String> {
+    let listing = desk.list(container, Order::default(), None, 100).await.unwrap();
+    listing.entries.iter().map(|entry| entry.name().to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_file_lives_moves_dies_and_comes_back_without_a_folder() {
+    let world = World::new().await;
+    let (alice, _) = world.person("alice", Role::Editor).await;
+    let root = alice.root().await.unwrap().id;
+    let inner = alice.new_container(&root, "in").await.unwrap().id;
+    let id = alice.upload(&root, "a.txt", full("one"), IfTaken::Refuse).await.unwrap().id;
+    world.second();
+    alice.upload_version(&id, full("two")).await.unwrap();
+    alice.rename_file(&id, "b.txt").await.unwrap();
+    assert_eq!(alice.move_file(&id, &inner).await.unwrap().container, inner);
+    assert_eq!(
+        (names(&alice, &root).await, names(&alice, &inner).await),
+        (vec!["in".to_owned()], vec!["b.txt".into()])
+    );
+    world.second();
+    assert_eq!(alice.restore_version(&id, ItemVersion(1)).await.unwrap().version, ItemVersion(3));
+    assert_eq!(text(alice.download(&id, None).await.unwrap()).await, "one");
+    let copy = alice.copy_file(&id, &inner).await.unwrap();
+    assert_eq!(copy.name.as_str(), "b (2).txt");
+
+    alice.delete_container(&inner).await.unwrap();
+    assert_eq!(names(&alice, &root).await, [] as [String; 0]);
+    let binned = alice.bin(None, 9).await.unwrap().entries;
+    assert_eq!(binned.len(), 1);
+    let back = alice.put_back(&binned[0].id, None).await.unwrap();
+    assert_eq!((back.item, back.missing), (Item::Container(inner.clone()), 0));
+    assert_eq!(names(&alice, &inner).await, ["b.txt", "b (2).txt"]);
+    assert_eq!(text(alice.open_version(&id, ItemVersion(2), None).await.unwrap()).await, "two");
+
+    alice.delete_file(&copy.id).await.unwrap();
+    assert_eq!(alice.empty_bin().await.unwrap(), 1);
+    assert_eq!(alice.file_entry(&copy.id).await.unwrap_err().why, Why::NotFound);
+}
+
+#[tokio::test]
+async fn what_is_taken_back_is_gone_for_a_desk_that_is_opened_next() {
+    let world = World::new().await;
+    let (admin, _) = world.person("admin", Role::Administrator).await;
+    let (bob, bob_id) = world.person("bob", Role::Member).await;
+    let root = admin.root().await.unwrap().id;
+    let id = admin.upload(&root, "a.txt", full("a"), IfTaken::Refuse).await.unwrap().id;
+    let (item, to) = (Item::File(id.clone()), Principal::User(bob_id));
+    assert_eq!(bob.root().await.unwrap_err().why, Why::NotFound);
+    for (right, expected) in [(Right::View, Why::NotAllowed), (Right::Comment, Why::NotAllowed)] {
+        admin.share(&item, &to, right).await.unwrap();
+        assert_eq!(bob.file_entry(&id).await.unwrap().1, right);
+        assert_eq!(bob.rename_file(&id, "b.txt").await.unwrap_err().why, expected);
+        assert_eq!(bob.editor_token(&id, None, true).await.unwrap().may_edit, right == Right::Comment);
+    }
+    admin.share(&item, &to, Right::Edit).await.unwrap();
+    bob.rename_file(&id, "b.txt").await.unwrap();
+    assert_eq!(bob.shared_with_me().await.unwrap().len(), 1);
+    admin.unshare(&item, &to).await.unwrap();
+    assert_eq!(bob.download(&id, None).await.err().unwrap().why, Why::NotFound);
+    let (link, secret) = admin.new_link(&item, &NewLink::default()).await.unwrap();
+    let offer = world.host.link_offer(&secret.0).await.unwrap();
+    let session = world.host.enter_by_link(&offer, "Guest", Duration::from_secs(60)).await.unwrap();
+    let guest = world.host.desk(&session.id).await.unwrap();
+    assert_eq!((guest.person().shown_as(), guest.person().link().map(|link| &link.id)), ("Guest", Some(&link)));
+    assert_eq!(text(guest.download(&id, None).await.unwrap()).await, "a");
+    admin.revoke_link(&link).await.unwrap();
+    assert_eq!(world.host.desk(&session.id).await.unwrap_err().why, Why::SignedOut);
+}
+
+#[tokio::test]
+async fn a_listing_that_is_too_large_for_another_order_is_by_name_and_says_so() {
+    let world = World::new().await;
+    let (admin, _) = world.person("admin", Role::Administrator).await;
+    let root = admin.root().await.unwrap().id;
+    let sample = admin.upload(&root, "sample.txt", full("x"), IfTaken::Refuse).await.unwrap().id;
+    let sample = world.host.file(&sample).await.unwrap();
+    let many: Vec<FileRecord> = (0..listing::SORTED_MAX)
+        .map(|number| FileRecord {
+            id: FileId::parse(&format!("f{number}")).unwrap(),
+            name: wopi::FileName::parse(&format!("{number}.txt")).unwrap(),
+            ..sample.clone()
+        })
+        .collect();
+    let order = Order { sort: crate::ports::Sort::Size, descending: true };
+    world.host.ports.registry.create_files(&many[1..]).await.unwrap();
+    assert_eq!(admin.list(&root, order, None, 1).await.unwrap().order, order);
+    world.host.ports.registry.create_files(&many[..1]).await.unwrap();
+    let by_name = Order { sort: crate::ports::Sort::Name, descending: true };
+    assert_eq!(admin.list(&root, order, None, 1).await.unwrap().order, by_name);
+}
