@@ -6,7 +6,7 @@
 //! | `editors` | what pages and editors tell each other |
 //! | `text` | two people and the text editor, and a server that dies in between |
 //! | `looks` | every page, light and dark, narrow and wide: no errors, accessible; pictures in `target/screenshots` |
-//! | `driver`, `office`, `house` | the browser; the office server; a running Lectern with people |
+//! | `driver`, `office`, `house`, `gallery` | the browser; the office server; a running Lectern with people; who looks at pages |
 //!
 //! Without Chromium these tests say so and are skipped; where `CI` is set that is a failure.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends by panicking")]
@@ -15,6 +15,7 @@
 mod common;
 mod driver;
 mod editors;
+mod gallery;
 mod house;
 mod looks;
 mod office;
