@@ -26,7 +26,7 @@ use tower_http::csrf::{ConfigError, CsrfLayer};
 
 use crate::cookies::Cookies;
 use crate::first_link::FirstLink;
-use crate::pages::{account, admin, browse, details, link, moving, open, sign_in, transfer, welcome};
+use crate::pages::{account, admin, browse, details, link, moving, open, rescued, sign_in, transfer, welcome};
 use crate::problem::Problem;
 use crate::settings::WebSettings;
 use crate::throttle::Throttle;
@@ -151,6 +151,8 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/browse/{container}/delete", post(moving::delete_container))
         .route("/files/{file}/delete", post(moving::delete_file))
         .route("/to/{what}/{kind}/{id}", get(moving::choose).post(moving::go))
+        .route("/rescued", get(rescued::rescued))
+        .route("/rescued/{id}", get(rescued::download).post(rescued::change))
         .route("/bin", get(moving::bin))
         .route("/bin/{change}", post(moving::change_bin))
         .route("/files/{file}/rename", post(browse::rename_file))

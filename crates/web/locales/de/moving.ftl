@@ -27,3 +27,7 @@ said-put-back = Es ist wieder da.
 said-purged = Es ist endgültig gelöscht.
 why-container-gone = Den Ordner, in dem es lag, gibt es nicht mehr. Wählen Sie einen anderen.
 why-into-itself = Ein Ordner kann nicht in sich selbst.
+rescued-title = Gerettete Speicherungen
+rescued-intro = Wenn eine Speicherung von Ihnen abgelehnt werden musste, wurde ihr Inhalt hier aufgehoben. Legen Sie ihn als Kopie neben die Datei und vergleichen Sie.
+rescued-nothing = Keine Ihrer Speicherungen wurde abgelehnt
+rescued-put-back = Als Kopie zurücklegen

@@ -27,3 +27,7 @@ said-put-back = It is back.
 said-purged = It is deleted for good.
 why-container-gone = The folder it was in is gone. Choose another one.
 why-into-itself = A folder cannot go into itself.
+rescued-title = Rescued saves
+rescued-intro = When a save of yours had to be refused, its bytes were kept here. Put them back as a copy beside the file, and compare.
+rescued-nothing = No save of yours was refused
+rescued-put-back = Put back as a copy

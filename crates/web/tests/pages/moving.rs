@@ -101,3 +101,38 @@ async fn who_may_only_look_moves_and_deletes_nothing() {
         assert_eq!(ada.send(request, "").await.status, 403, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_save_that_was_refused_is_its_authors_to_put_back() {
+    let world = World::new().await;
+    let (mut ada, root, file) = begin(&world).await;
+    assert!(ada.get("/rescued").await.text().contains("No save of yours was refused"));
+    let registry = &world.host.ports().registry;
+    let user = registry.user_named("ada").await.unwrap();
+    let id = lectern_host::records::ContentId::new(world.host.now(), [7; 10]);
+    let stored = world.host.ports().contents.put(&id, full("unsaved"), 100).await.unwrap();
+    let save = lectern_host::records::RescuedSave {
+        content: id,
+        file: file.clone(),
+        file_name: lectern_host::wopi::FileName::parse("a.txt").unwrap(),
+        user: user.id,
+        client: None,
+        size: stored.size,
+        sha256: stored.sha256,
+        reason: "the lock was <lost>".to_owned(),
+        at: world.host.now(),
+    };
+    registry.add_rescued(&save).await.unwrap();
+    let page = ada.get("/rescued").await;
+    assert!(page.text().contains("&#60;lost&#62;"), "{}", page.text());
+    assert_eq!(ada.get(&format!("/rescued/{id}")).await.text(), "unsaved");
+    let mut eve = world.browser_of("eve", Role::Editor).await;
+    assert_eq!(eve.get(&format!("/rescued/{id}")).await.status, 404, "nobody else's");
+    let id = id.to_string();
+    let back = ada.post("/rescued/put-back", &[("save", &id)]).await;
+    assert_eq!(back.location(), format!("/browse/{root}?said=said-put-back"));
+    assert_eq!(ada.get(&format!("/download/{file}")).await.text(), "a", "beside it, not over it");
+    assert_eq!(ada.post("/rescued/discard", &[("save", "x")]).await.status, 400);
+    let request = http::Request::post("/rescued/discard").header("origin", "null");
+    assert_eq!(ada.send(request, "").await.status, 403);
+}
