@@ -19,6 +19,30 @@ const FINDINGS: &str = r#"axe.run(document, { resultTypes: ["violations"], ifram
   violations.flatMap(({ id, impact, help, nodes }) =>
     nodes.map(({ target, failureSummary }) => [impact, `${id} (${help}) at ${target.join(" ")}: ${failureSummary ?? ""}`])))"#;
 
+/// Words that stand in a column of single letters, and fields in which nobody sees what they type.
+const SQUEEZED: &str = r#"(() => {
+  const words = (element) => [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE);
+  const fields = "input:not([type=checkbox], [type=radio], [type=hidden]), select, textarea";
+  const range = document.createRange();
+  // Those are for screen readers only.
+  const is_clipped = (element) => element !== null && (getComputedStyle(element).clipPath !== "none" || is_clipped(element.parentElement));
+  const is_squeezed = (element) => {
+    const style = getComputedStyle(element);
+    if (element.matches(fields)) {
+      return element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) < 90;
+    }
+    return parseFloat(style.fontSize) > 0 && words(element).some((text) => {
+      range.selectNodeContents(text);
+      const lines = range.getClientRects().length;
+      return lines > 3 && text.data.trim().length / lines < 8;
+    });
+  };
+  return [...document.querySelectorAll("body *")]
+    .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !is_clipped(element))
+    .filter(is_squeezed)
+    .map((element) => `${element.tagName.toLowerCase()}.${element.className} ${(element.name ?? element.textContent).trim().slice(0, 30)}`);
+})()"#;
+
 /// The impacts that fail the test; smaller ones are printed.
 const SERIOUS: [&str; 2] = ["serious", "critical"];
 
@@ -65,6 +89,9 @@ impl Gallery {
         if over > 0 {
             self.wrong.push(format!("{place}: {over} pixels stick out at the side"));
         }
+        for squeezed in page.evaluate(SQUEEZED).as_array().expect("a list") {
+            self.wrong.push(format!("{place}: no room for {squeezed}"));
+        }
         self.ask_axe(page, &place);
         let troubles = page.takes_troubles();
         self.wrong.extend(troubles.iter().map(|trouble| format!("{name}: {} ({})", trouble.text, trouble.url)));
@@ -96,6 +123,7 @@ fn the_gallery_sees_what_is_wrong_with_a_page() {
     gallery.pictures = std::env::temp_dir();
     let page = browser.person().opens(
         "data:text/html,<title>x</title><input><p style='width:2000px;color:%23eee;background:white'>pale</p>\
+         <p style='width:9px;overflow-wrap:anywhere'>letters</p><input style='width:40px' aria-label=y>\
          <script>console.error('oh'); undefined.x</script>",
     );
     gallery.looks_at(&page, "lectern-wrong");
@@ -107,7 +135,8 @@ fn the_gallery_sees_what_is_wrong_with_a_page() {
         }
     }
     let wrong = gallery.wrong.join("\n");
-    let mut expected = vec!["stick out at the side", "oh", "TypeError"];
+    let mut expected =
+        vec!["stick out at the side", "oh", "TypeError", "no room for \"p. letters", "no room for \"input."];
     if gallery.axe.is_some() {
         expected.extend(["color-contrast", "(Form elements must have labels)"]);
     }

@@ -91,6 +91,13 @@ impl House {
         self.settings.output(&["user", "password", name, "--password-file", file, "--folder", folder]);
     }
 
+    /// Adds somebody whom others see by this name.
+    pub(crate) fn add_person_shown_as(&self, name: &str, shown_as: &str) {
+        let folder = self.folder().to_str().expect("a path in UTF-8");
+        let shown_as = format!("--display-name={shown_as}");
+        self.settings.output(&["user", "add", name, &shown_as, "--folder", folder]);
+    }
+
     /// Signs in and stays where that leads to.
     pub(crate) fn signs_in(&self, person: &Person, name: &str) -> Page {
         let page = person.opens(&self.url("/sign-in"));

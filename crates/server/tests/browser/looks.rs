@@ -216,6 +216,16 @@ fn the_pages_about_a_file_its_history_and_whom_it_is_shared_with_look_well() {
         gallery.looks_at(&other, "files-held");
         other.goes_to(&list.replace("/browse/", "/sharing/"));
         gallery.looks_at(&other, "sharing-container");
+        other.goes_to(&house.url("/rescued"));
+        gallery.looks_at(&other, "rescued-empty");
+        other.goes_to(&details);
+        other.arrives(|page| page.click("form[action$='/release'] button"));
+        frame.fill("#text", "fourth draft");
+        frame.click("#save");
+        crate::editors::says(&frame, "save 409");
+        other.goes_to(&house.url("/rescued"));
+        other.shows("Report.docx");
+        gallery.looks_at(&other, "rescued");
 
         let bob = browser.person();
         let his = house.signs_in(&bob, "Bob");
@@ -235,6 +245,7 @@ fn the_pages_about_a_file_its_history_and_whom_it_is_shared_with_look_well() {
         gallery.looks_at(&theirs, "link-refused");
         theirs.fill("input[name=password]", "speak, friend");
         theirs.arrives(|page| page.click("main form button.primary"));
+        crate::editors::says(&theirs.frame(), "reading");
         gallery.looks_at(&theirs, "link-guest");
         stumbles_to(&theirs, &house.url("/link/spent"));
         gallery.looks_at(&theirs, "link-spent");
@@ -345,6 +356,7 @@ fn the_pages_in_german_fit_a_phone() {
             "account",
             "bin",
             "shared",
+            "rescued",
             "search?q=an",
             "admin/people",
             "admin/groups",

@@ -5,6 +5,7 @@
 //! | `story` | from the first link to a document that was edited, shared and taken back |
 //! | `editors` | what pages and editors tell each other |
 //! | `text` | two people and the text editor, and a server that dies in between |
+//! | `hostile` | names, people and documents that would like to be scripts |
 //! | `looks` | every page, light and dark, narrow and wide: no errors, accessible; pictures in `target/screenshots` |
 //! | `driver`, `office`, `house`, `gallery` | the browser; the office server; a running Lectern with people; who looks at pages |
 //!
@@ -16,6 +17,7 @@ mod common;
 mod driver;
 mod editors;
 mod gallery;
+mod hostile;
 mod house;
 mod looks;
 mod office;

@@ -138,6 +138,53 @@ fn a_guest_comes_in_by_a_link_with_a_password_and_is_out_when_it_is_revoked() {
 }
 
 #[test]
+fn a_save_that_was_refused_because_the_file_was_released_comes_back_as_a_copy() {
+    let Some(browser) = Browser::start() else { return };
+    run(120, async {
+        let office = Office::start().await;
+        let house = House::opens(Some(&office)).await;
+        let alice = browser.person();
+        let page = house.first_person(&alice, "Alice");
+        upload(&page, &[&house.file_outside("Report.docx", b"first draft")]);
+        let document = address_of(&page, "Report.docx");
+        house.add_person("Bob", "editor");
+        let bob = browser.person();
+        let his = house.signs_in(&bob, "Bob");
+        his.goes_to(&document);
+        let frame = is_open(&his);
+
+        // Alice sees who has it, and takes it from him.
+        page.goes_to(&document.replace("/open/", "/details/").replace("/edit", ""));
+        assert!(page.text_of("document.querySelector('[aria-labelledby=holders]').innerText").contains("Bob"));
+        page.arrives(|page| page.click("form[action$='/release'] button"));
+        page.shows("The file is free.");
+        assert_eq!(page.evaluate("document.querySelector('[aria-labelledby=holders]')"), serde_json::Value::Null);
+
+        // What he saves after that is refused, and not lost.
+        frame.fill("#text", "what Bob had not saved");
+        frame.click("#save");
+        says(&frame, "save 409");
+        let on_disk = |name: &str| std::fs::read_to_string(house.folder().join(name)).expect("it is there");
+        assert_eq!(on_disk("Report.docx"), "first draft");
+        page.goes_to(&house.url("/rescued"));
+        page.shows("No save of yours was refused");
+        his.goes_to(&house.url("/rescued"));
+        his.shows("Report.docx");
+        his.arrives(|page| page.click_at("main button", "Put back as a copy"));
+        let beside: Vec<String> = std::fs::read_dir(house.folder())
+            .expect("the folder can be read")
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| name.ends_with(".docx") && name != "Report.docx")
+            .collect();
+        assert_eq!(beside.len(), 1, "{beside:?}");
+        assert_eq!(on_disk(&beside[0]), "what Bob had not saved");
+        assert_eq!(on_disk("Report.docx"), "first draft");
+        his.is_content();
+        page.is_content();
+    });
+}
+
+#[test]
 fn an_editor_stops_at_its_next_request_when_its_person_ends_all_sessions_elsewhere() {
     let Some(browser) = Browser::start() else { return };
     run(120, async {
