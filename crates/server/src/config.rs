@@ -18,6 +18,7 @@ mod history;
 mod limits;
 mod log;
 mod people;
+mod provider;
 mod rescued;
 pub mod sample;
 mod section;
@@ -39,6 +40,7 @@ pub use history::History;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use people::{PERSON_NAME_LENGTH_MAX, RoleName, SettingsUser, is_person_name};
+pub use provider::Provider;
 pub use rescued::Rescued;
 pub use server::Server;
 pub use sign_in::SignIn;
@@ -66,6 +68,8 @@ pub struct Settings {
     pub bootstrapper: Bootstrapper,
     /// `[sign_in]`
     pub sign_in: SignIn,
+    /// `[provider]`
+    pub provider: Provider,
     /// `[coauthoring]`
     pub coauthoring: Coauthoring,
     /// `[limits]`
@@ -103,9 +107,13 @@ impl Settings {
         let folder = std::path::absolute(path).or_trouble(what)?;
         let folder = folder.parent().unwrap_or(Path::new("/"));
         let contents = &mut settings.contents;
-        for path in
-            [contents.folder.as_mut(), contents.state.as_mut(), contents.token_keys_file.as_mut()].into_iter().flatten()
-        {
+        let paths = [
+            contents.folder.as_mut(),
+            contents.state.as_mut(),
+            contents.token_keys_file.as_mut(),
+            settings.provider.client_secret_file.as_mut(),
+        ];
+        for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
         Ok(settings)

@@ -13,7 +13,7 @@
 //! | [`listen`], [`received_body`] | sockets become requests, within limits |
 //! | [`site`], [`health`] | what answers which path; whether we can serve |
 //! | [`people`] | users of settings and commands |
-//! | [`discovery_source`] | fetches discovery documents |
+//! | [`discovery_source`], [`provider_http`] | fetches discovery documents; asks the provider that people sign in with |
 //! | [`serve_lock`], [`serving`] | one server per set of records, and what it tells the commands beside it |
 //! | [`samples`] | the documents of a first start |
 //! | [`telemetry`], [`signals`], [`system`] | the log; SIGTERM; clock and chance |
@@ -27,6 +27,7 @@ pub mod listen;
 pub mod people;
 pub mod place;
 pub mod production;
+pub mod provider_http;
 pub mod received_body;
 pub mod samples;
 pub mod serve_lock;

@@ -16,7 +16,7 @@ use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, Tree, TreeP
 use lectern_host::records::FileRecord;
 use lectern_host::{Body, Front, Host, HostSettings, Ports};
 use lectern_registry::{Opener, SqliteRegistry};
-use lectern_web::{Pages, WebParts, WebSettings};
+use lectern_web::{Pages, Provider, WebParts, WebSettings};
 use tower::Service;
 use wopi::action_url::ActionUrlFacts;
 use wopi::answer::EndPoints;
@@ -26,6 +26,7 @@ use wopi_service::{Limits, Refusal, WopiService, render};
 
 use crate::config::{Client, ProofRule, Settings};
 use crate::discovery_source::HttpDiscovery;
+use crate::provider_http::NetworkProvider;
 use crate::samples;
 use crate::system::{SystemClock, SystemRandom};
 use crate::trouble::{OrTrouble, Trouble};
@@ -142,15 +143,60 @@ fn host_settings(premises: &Premises) -> HostSettings {
     }
 }
 
-fn web_settings(premises: &Premises) -> WebSettings {
-    let sign_in = &premises.place.settings.sign_in;
-    WebSettings {
+fn web_settings(premises: &Premises) -> Result<WebSettings, Trouble> {
+    let Settings { sign_in, server, .. } = &premises.place.settings;
+    let proxy = match &sign_in.proxy_header {
+        None => None,
+        Some(_) if server.trusted_proxies.is_empty() => {
+            return Err(Trouble::new("nobody may say who is signed in: server.trusted_proxies is empty")
+                .because("sign_in.proxy_header is believed from these addresses only")
+                .hint("put the address of the reverse proxy into server.trusted_proxies"));
+        }
+        Some(header) => {
+            let name = http::HeaderName::from_bytes(header.as_bytes());
+            let name = name.or_trouble(|| format!("`{header}` (sign_in.proxy_header) is no name of a header"))?;
+            Some((name, server.trusted_proxies.clone()))
+        }
+    };
+    Ok(WebSettings {
         session_lifetime: sign_in.session_lifetime.get(),
         tries_per_name: u32::try_from(sign_in.tries_per_name.get()).unwrap_or(u32::MAX),
         tries_per_address: u32::try_from(sign_in.tries_per_address.get()).unwrap_or(u32::MAX),
         try_again_after: sign_in.try_again_after.get(),
+        provider: provider(&premises.place.settings)?,
+        proxy,
         ..WebSettings::default()
-    }
+    })
+}
+
+/// The provider of the settings, with its secret.
+fn provider(settings: &Settings) -> Result<Option<Provider>, Trouble> {
+    let provider = &settings.provider;
+    let (issuer, client_id) = match (&provider.issuer, &provider.client_id) {
+        (None, None) => return Ok(None),
+        (Some(issuer), Some(client_id)) => (issuer.clone(), client_id.clone()),
+        _ => {
+            return Err(Trouble::new("the [provider] of the settings is not complete")
+                .hint("give both issuer and client_id, or neither"));
+        }
+    };
+    let client_secret = match &provider.client_secret_file {
+        None => None,
+        Some(path) => {
+            let secret = std::fs::read_to_string(path);
+            let secret = secret.or_trouble(|| format!("cannot read the provider's secret in `{}`", path.display()))?;
+            Some(secret.lines().next().unwrap_or_default().to_owned())
+        }
+    };
+    Ok(Some(Provider {
+        label: provider.label.clone(),
+        issuer,
+        client_id,
+        client_secret,
+        scopes: provider.scopes.clone(),
+        name_claim: provider.name_claim.clone(),
+        groups_claim: provider.groups_claim.clone(),
+    }))
 }
 
 struct HostDocuments(Arc<Host>);
@@ -277,11 +323,14 @@ impl Wiring for Production {
         };
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let answers = Answers::new(Arc::clone(&host), wopi_limits, premises.public_url.path(), &machine);
+        let http = NetworkProvider::new()
+            .map_err(|error| Trouble::new("cannot prepare to reach a provider").because(error.to_string()))?;
         let web = WebParts {
             host: Arc::clone(&host),
             blanks: samples::blanks().into_iter().map(|(extension, bytes)| (extension, bytes.into())).collect(),
+            http: Some(Arc::new(http)),
         };
-        let pages = Pages::new(web, web_settings(premises))
+        let pages = Pages::new(web, web_settings(premises)?)
             .or_trouble(|| format!("cannot make pages for {}", premises.public_url))?;
         let mut background = tokio::task::JoinSet::new();
         let clients = Arc::clone(&host.ports().clients);

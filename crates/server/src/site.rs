@@ -124,7 +124,7 @@ where
                 (Some(pages), false) => {
                     let address = client_address(self.peer, request.headers(), &settings.trusted_proxies);
                     let path_bytes = path.len();
-                    for_people(pages.clone(), request, path_bytes, address).boxed()
+                    for_people(pages.clone(), request, path_bytes, address, self.peer).boxed()
                 }
                 _ => health(request.method().clone(), path.to_owned(), Arc::clone(&self.shared)).boxed(),
             };
@@ -166,7 +166,13 @@ fn is_large(headers: &HeaderMap, small_bytes_max: u64) -> bool {
 }
 
 /// A page, asked for with the last `path_bytes` bytes of the request's path.
-async fn for_people(pages: Pages, request: Request<Body>, path_bytes: usize, from: IpAddr) -> Response<Body> {
+async fn for_people(
+    pages: Pages,
+    request: Request<Body>,
+    path_bytes: usize,
+    from: IpAddr,
+    peer: IpAddr,
+) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     let before = parts.uri.path().len().saturating_sub(path_bytes);
     if before > 0 {
@@ -178,7 +184,7 @@ async fn for_people(pages: Pages, request: Request<Body>, path_bytes: usize, fro
             Err(_) => return text(StatusCode::BAD_REQUEST, "this is no address\n"),
         }
     }
-    pages.handle(Request::from_parts(parts, body), from).await
+    pages.handle(Request::from_parts(parts, body), from, peer).await
 }
 
 async fn health(method: Method, path: String, shared: Arc<Shared>) -> Response<Body> {

@@ -1,4 +1,4 @@
-//! The two cookies: who is signed in, and in which language.
+//! The cookies: who is signed in, in which language, and who is away to sign in with a provider.
 //!
 //! The session's cookie holds a secret; the registry knows only what follows from it by a hash, which is the session's id.
 //! So whoever reads the database, or an access token, cannot sign in with what he finds.
@@ -20,6 +20,11 @@ const SESSION_OVER_HTTPS: &str = "__Host-lectern_session";
 const SESSION_OVER_HTTP: &str = "lectern_session";
 
 const LANGUAGE: &str = "lectern_language";
+
+const PROVIDER: &str = "lectern_provider";
+
+/// How long signing in at a provider may take.
+const PROVIDER_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// How long a language is remembered.
 const LANGUAGE_LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -54,6 +59,21 @@ impl Cookies {
     /// Takes the session's cookie back.
     pub(crate) fn no_session(self) -> HeaderValue {
         self.cookie(self.session_name(), "", Duration::ZERO)
+    }
+
+    /// The sign-in with a provider that a request's cookies name.
+    pub(crate) fn provider(jar: &CookieJar) -> Option<String> {
+        jar.get(PROVIDER).map(|cookie| cookie.value().to_owned())
+    }
+
+    /// Sets the cookie of a sign-in with a provider.
+    pub(crate) fn of_provider(self, state: &str) -> HeaderValue {
+        self.cookie(PROVIDER, state, PROVIDER_LIFETIME)
+    }
+
+    /// Takes it back.
+    pub(crate) fn no_provider(self) -> HeaderValue {
+        self.cookie(PROVIDER, "", Duration::ZERO)
     }
 
     /// The language that a request's cookies name.

@@ -10,6 +10,7 @@
 //! | [`settings`] | what can be set |
 //! | `visitor` | who asks, in which language: found once per request |
 //! | `signing_in`, `first_link`, `throttle`, `cookies` | sessions, passwords, the one-time link of a first start |
+//! | [`provider`], `outside` | people whom a provider of OpenID Connect or a proxy signs in |
 //! | `pages` | one file per page: input, handler, what the page shows |
 //! | `problem` | every way to say no, as a page |
 //! | `frame`, `words`, `icons`, `kinds`, `assets` | what all pages share: layout, texts, pictures, files |
@@ -25,8 +26,10 @@ mod frame;
 mod headers;
 mod icons;
 mod kinds;
+mod outside;
 mod pages;
 mod problem;
+pub mod provider;
 pub mod settings;
 mod signing_in;
 pub mod site;
@@ -34,5 +37,6 @@ mod throttle;
 mod visitor;
 mod words;
 
+pub use provider::{PROVIDER_ANSWER_BYTES_MAX, Provider, ProviderHttp};
 pub use settings::WebSettings;
 pub use site::{Pages, ROUTE_PREFIXES_WITH_SECRETS, WebParts};

@@ -24,6 +24,7 @@ const RETRY_AFTER_SECONDS: u16 = 5;
 /// | `Method` | 405 |
 /// | `TooLarge` | 413 |
 /// | `LinkSpent`: the one-time link was used or ran out | 410 |
+/// | `Provider`: somebody else should have signed them in, and did not | 403 |
 /// | `Busy`: passing trouble | 503 |
 /// | `Failed`: everything else, logged | 500 |
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +36,7 @@ pub(crate) enum Problem {
     Method,
     TooLarge,
     LinkSpent,
+    Provider,
     Busy,
     Failed,
 }
@@ -56,6 +58,7 @@ impl Problem {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::LinkSpent => StatusCode::GONE,
+            Self::Provider => StatusCode::FORBIDDEN,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -71,6 +74,7 @@ impl Problem {
             Self::Method => ("problem-method", "problem-method-hint"),
             Self::TooLarge => ("problem-too-large", "problem-too-large-hint"),
             Self::LinkSpent => ("problem-link-spent", "problem-link-spent-hint"),
+            Self::Provider => ("problem-provider", "problem-provider-hint"),
             Self::Busy => ("problem-busy", "problem-busy-hint"),
             Self::Failed => ("problem-failed", "problem-failed-hint"),
         };

@@ -1,6 +1,11 @@
 //! What can be set about the pages.
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::provider::Provider;
 
 /// What can be set about the pages.
 #[derive(Clone, Debug)]
@@ -13,6 +18,10 @@ pub struct WebSettings {
     pub tries_per_address: u32,
     /// After how long one more try is allowed.
     pub try_again_after: Duration,
+    /// A provider of OpenID Connect that people can sign in with.
+    pub provider: Option<Provider>,
+    /// The header in which a proxy says who somebody is, and the addresses of the proxies that are believed. In lower case.
+    pub proxy: Option<(HeaderName, Vec<IpAddr>)>,
     /// Most uploads at once; more are put off.
     pub uploads_max: usize,
     /// How long the one-time link of a first start is good.
@@ -27,6 +36,8 @@ impl Default for WebSettings {
             tries_per_name: 10,
             tries_per_address: 50,
             try_again_after: Duration::from_secs(30),
+            provider: None,
+            proxy: None,
             uploads_max: 50,
             first_link_lifetime: Duration::from_secs(24 * HOUR),
         }

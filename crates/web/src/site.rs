@@ -16,6 +16,8 @@ use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
+use http::HeaderValue;
+use http::header::SET_COOKIE;
 use http_body_util::BodyExt;
 use lectern_accounts::Passwords;
 use lectern_host::records::{Role, User};
@@ -24,14 +26,18 @@ use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder};
 use tower_http::csrf::{ConfigError, CsrfLayer};
 
-use crate::cookies::Cookies;
+use crate::cookies::{Cookies, session_id};
 use crate::first_link::FirstLink;
-use crate::pages::{account, admin, browse, details, link, moving, open, rescued, sign_in, transfer, welcome};
+use crate::outside::{self, Outsider};
+use crate::pages::{
+    account, admin, browse, details, link, moving, open, provider, rescued, sign_in, transfer, welcome,
+};
 use crate::problem::Problem;
+use crate::provider::{ProviderHttp, SigningIn};
 use crate::settings::WebSettings;
 use crate::throttle::Throttle;
 use crate::visitor::{Address, Visitor};
-use crate::{assets, headers};
+use crate::{assets, headers, signing_in};
 
 /// Largest body of an ordinary form, in bytes. Uploads have the limit of files.
 const FORM_BYTES_MAX: usize = 64 << 10;
@@ -49,6 +55,8 @@ pub struct WebParts {
     pub host: Arc<Host>,
     /// The blank files that can be begun: extension without dot, and bytes.
     pub blanks: Vec<(&'static str, Bytes)>,
+    /// How a provider is reached, if the settings name one.
+    pub http: Option<Arc<dyn ProviderHttp>>,
 }
 
 /// What every handler has at hand.
@@ -65,6 +73,7 @@ pub(crate) struct Shared {
     pub(crate) tries_by_address: Throttle,
     pub(crate) blanks: Vec<(&'static str, Bytes)>,
     pub(crate) uploads: Semaphore,
+    pub(crate) provider: Option<SigningIn>,
 }
 
 /// All pages. Clones are the same.
@@ -97,6 +106,10 @@ impl Pages {
             tries_by_address: Throttle::new(settings.tries_per_address, settings.try_again_after, random),
             uploads: Semaphore::new(settings.uploads_max),
             blanks: parts.blanks,
+            provider: match (settings.provider.clone(), parts.http) {
+                (Some(provider), Some(http)) => Some(SigningIn::new(provider, http, &public_url)),
+                _ => None,
+            },
             settings,
             host,
         });
@@ -111,10 +124,11 @@ impl Pages {
         Ok(Self { router, shared })
     }
 
-    /// Answers a request of the visitor at this address.
-    pub async fn handle(&self, request: http::Request<Body>, from: IpAddr) -> http::Response<Body> {
+    /// Answers a request of the visitor at the address `from`, which came over a connection from `peer`: the same, or a
+    /// proxy that is believed.
+    pub async fn handle(&self, request: http::Request<Body>, from: IpAddr, peer: IpAddr) -> http::Response<Body> {
         let mut request = request.map(axum::body::Body::new);
-        request.extensions_mut().insert(Address(from));
+        request.extensions_mut().insert(Address { from, peer });
         let Ok(answer) = self.router.clone().call(request).await;
         answer.map(|body| body.map_err(Into::into).boxed_unsync())
     }
@@ -186,6 +200,8 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/assets/{hash}/{name}", get(assets::asset))
         .route("/welcome/{secret}", get(welcome::show).post(welcome::submit))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-in/provider", get(provider::begin))
+        .route("/sign-in/callback", get(provider::finish))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/language", post(account::language))
         .route("/account", get(account::show))
@@ -213,10 +229,35 @@ async fn dress(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
             Err(problem) => return problem.page(Visitor::unknown(&parts).frame(&shared)),
         }
     };
+    let (visitor, cookie) = match by_proxy(&parts, &shared, visitor).await {
+        Ok(known) => known,
+        Err(problem) => return problem.page(Visitor::unknown(&parts).frame(&shared)),
+    };
     parts.extensions.insert(visitor.clone());
     let answer = next.run(Request::from_parts(parts, body)).await;
-    match answer.extensions().get::<Problem>() {
+    let mut answer = match answer.extensions().get::<Problem>() {
         Some(problem) => problem.page(visitor.frame(&shared)),
         None => answer,
+    };
+    if let Some(cookie) = cookie {
+        answer.headers_mut().append(SET_COOKIE, cookie);
     }
+    answer
+}
+
+/// The visitor as a trusted proxy knows them, with the cookie of the session that was opened for that.
+async fn by_proxy(
+    parts: &http::request::Parts,
+    shared: &Shared,
+    visitor: Visitor,
+) -> Result<(Visitor, Option<HeaderValue>), Problem> {
+    let Some(name) = visitor.proxied_name(parts, shared) else { return Ok((visitor, None)) };
+    if visitor.person.as_ref().is_some_and(|person| person.user.name.eq_ignore_ascii_case(&name)) {
+        return Ok((visitor, None));
+    }
+    let outsider = Outsider { name, ..Outsider::default() };
+    let user = outside::account(shared, &outsider).await?.ok_or(Problem::Provider)?;
+    let secret = signing_in::open_session(shared, &user, "").await?;
+    let visitor = visitor.signed_in_by(shared, &session_id(&secret)).await?;
+    Ok((visitor, Some(shared.cookies.of_session(&secret, shared.settings.session_lifetime))))
 }

@@ -11,7 +11,7 @@ use http::Method;
 use http::header::ACCEPT_LANGUAGE;
 use http::request::Parts;
 use lectern_host::desk::{Denied, Why};
-use lectern_host::records::{Role, Session, User};
+use lectern_host::records::{Role, Session, SessionId, User};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::cookies::Cookies;
@@ -22,7 +22,12 @@ use crate::words::{Language, Words};
 
 /// The address of whoever asks, as the server believes it. Put into each request by [`crate::Pages::handle`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Address(pub(crate) IpAddr);
+pub(crate) struct Address {
+    /// Who asks.
+    pub(crate) from: IpAddr,
+    /// The other end of the connection.
+    pub(crate) peer: IpAddr,
+}
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -55,25 +60,41 @@ impl Visitor {
         let accepted = || Language::accepted(parts.headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?);
         let language = Cookies::language(&jar).or_else(accepted).unwrap_or_default();
         let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut visitor = Self {
+        let visitor = Self {
             words: Words(language),
             person: None,
-            address: parts.extensions.get::<Address>().map(|address| address.0),
+            address: parts.extensions.get::<Address>().map(|address| address.from),
             here: here.to_owned(),
             said: Said::in_query(parts.uri.query()),
             is_get: parts.method == Method::GET || parts.method == Method::HEAD,
         };
         let Some(id) = shared.cookies.session(&jar) else { return Ok(visitor) };
-        match shared.host.desk(&id).await {
+        visitor.signed_in_by(shared, &id).await
+    }
+
+    /// The visitor with whoever has this session.
+    pub(crate) async fn signed_in_by(mut self, shared: &Shared, id: &SessionId) -> Result<Self, Problem> {
+        self.person = match shared.host.desk(id).await {
             Ok(desk) => {
                 let person = desk.person();
                 let (session, user) = (Arc::new(person.session().clone()), Arc::new(person.user().clone()));
-                visitor.person = Some(SignedIn { session, user, is_guest: person.link().is_some() });
-                Ok(visitor)
+                Some(SignedIn { session, user, is_guest: person.link().is_some() })
             }
-            Err(Denied { why: Why::SignedOut, .. }) => Ok(visitor),
-            Err(denied) => Err(denied.into()),
+            Err(Denied { why: Why::SignedOut, .. }) => None,
+            Err(denied) => return Err(denied.into()),
+        };
+        Ok(self)
+    }
+
+    /// The name that a proxy says, if it is one whose word counts. From anybody else the header means nothing.
+    pub(crate) fn proxied_name(&self, parts: &Parts, shared: &Shared) -> Option<String> {
+        let (header, proxies) = shared.settings.proxy.as_ref()?;
+        let peer = parts.extensions.get::<Address>()?.peer;
+        if !proxies.contains(&peer) || parts.uri.path().starts_with("/assets/") {
+            return None;
         }
+        let name = parts.headers.get(header)?.to_str().ok()?.trim();
+        (!name.is_empty()).then(|| name.to_owned())
     }
 
     /// Somebody of whom only the language is known, for a page about trouble.

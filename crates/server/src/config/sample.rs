@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::section::{Section, Value};
 use super::{
-    Bootstrapper, Client, Coauthoring, Contents, History, Limits, Log, Rescued, Server, SettingsUser, SignIn, Wopi,
+    Bootstrapper, Client, Coauthoring, Contents, History, Limits, Log, Provider, Rescued, Server, SettingsUser, SignIn,
+    Wopi,
 };
 
 fn sections() -> Vec<Section> {
@@ -14,6 +15,7 @@ fn sections() -> Vec<Section> {
         Client::manual(),
         SettingsUser::manual(),
         SignIn::manual(),
+        Provider::manual(),
         Wopi::manual(),
         Coauthoring::manual(),
         Bootstrapper::manual(),

@@ -13,6 +13,9 @@ section! {
         /// The same for an address, whatever the names. Behind a proxy that is not in `server.trusted_proxies`, everybody
         /// has the address of the proxy.
         pub tries_per_address: Count<1, 1_000_000> = const { Count::of(50) };
+        /// The header in which a reverse proxy says who is signed in. It is believed from the addresses in
+        /// `server.trusted_proxies` and from nobody else; the proxy has to take it away from what comes from outside.
+        pub proxy_header: Option<String>, for example "\"Remote-User\"";
         /// After how long one more try is allowed.
         pub try_again_after: Span<1000, 3_600_000> = const { Span::ms(30_000) };
     }

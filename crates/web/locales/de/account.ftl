@@ -39,3 +39,8 @@ sessions-end-all = Überall abmelden
 said-password-changed = Das Passwort ist geändert. Ihre anderen Sitzungen sind beendet.
 said-session-ended = Die Sitzung ist beendet.
 said-sessions-ended = Sie sind überall abgemeldet.
+
+sign-in-with = Mit { $label } anmelden
+sign-in-or = oder mit einem Passwort
+problem-provider = Sie konnten nicht angemeldet werden
+problem-provider-hint = Die andere Seite hat nicht gesagt, wer Sie sind, oder Sie sind hier ausgeschlossen. Versuchen Sie es erneut; wenn es wieder geschieht, sagen Sie der Verwaltung Bescheid.

@@ -39,3 +39,8 @@ sessions-end-all = Sign out everywhere
 said-password-changed = The password is changed. Your other sessions have ended.
 said-session-ended = The session has ended.
 said-sessions-ended = You are signed out everywhere.
+
+sign-in-with = Sign in with { $label }
+sign-in-or = or with a password
+problem-provider = You could not be signed in
+problem-provider-hint = The other side did not say who you are, or you are shut out here. Try again; if it happens again, tell an administrator.

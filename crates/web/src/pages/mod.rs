@@ -7,6 +7,7 @@ pub(crate) mod details;
 pub(crate) mod link;
 pub(crate) mod moving;
 pub(crate) mod open;
+pub(crate) mod provider;
 pub(crate) mod rescued;
 pub(crate) mod sign_in;
 pub(crate) mod transfer;

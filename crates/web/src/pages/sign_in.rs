@@ -7,6 +7,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::{Input, own_path, see};
@@ -38,6 +39,8 @@ struct SignInPage {
     next: String,
     /// What was wrong with the last attempt.
     trouble: Option<String>,
+    /// What the button of the provider says, and where it leads.
+    provider: Option<(String, String)>,
 }
 
 /// `GET /sign-in`
@@ -46,7 +49,9 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, visitor: Visitor, ne
     if visitor.person.is_some() {
         return see(&shared, next, None);
     }
-    let page = SignInPage { p: visitor.frame(&shared), name: String::new(), next: next.to_owned(), trouble: None };
+    let provider = provider(&shared, next);
+    let p = visitor.frame(&shared);
+    let page = SignInPage { p, name: String::new(), next: next.to_owned(), trouble: None, provider };
     page_with(StatusCode::OK, &page)
 }
 
@@ -69,7 +74,15 @@ pub(crate) async fn submit(
     };
     let p = visitor.frame(&shared);
     let trouble = Some(p.say(message));
-    Ok(page_with(status, &SignInPage { p, name: fields.name.clone(), next: next.to_owned(), trouble }))
+    let provider = provider(&shared, next);
+    Ok(page_with(status, &SignInPage { p, name: fields.name.clone(), next: next.to_owned(), trouble, provider }))
+}
+
+/// What the button of the provider says, and where it leads.
+fn provider(shared: &Shared, next: &str) -> Option<(String, String)> {
+    let provider = shared.provider.as_ref()?;
+    let next = utf8_percent_encode(next, NON_ALPHANUMERIC);
+    Some((provider.provider.label.clone(), format!("{}/sign-in/provider?next={next}", shared.base)))
 }
 
 /// An answer that signs the browser in.

@@ -4,6 +4,7 @@
 mod files;
 mod moving;
 mod opening;
+mod outside;
 mod sharing;
 mod signing_in;
 mod surroundings;

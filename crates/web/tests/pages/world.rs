@@ -78,6 +78,16 @@ impl World {
 
     /// With an office server that offers this.
     pub(crate) async fn with(public_url: &str, discovery: &str) -> Self {
+        Self::built(public_url, discovery, WebSettings::default(), None).await
+    }
+
+    /// With these settings, and a provider that is reached so.
+    pub(crate) async fn built(
+        public_url: &str,
+        discovery: &str,
+        web: WebSettings,
+        http: Option<Arc<dyn lectern_web::ProviderHttp>>,
+    ) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_772_438_400_000)));
         let random = Arc::new(Seeded(Mutex::new(7)));
@@ -104,8 +114,8 @@ impl World {
         };
         let host = Arc::new(Host::new(ports, HostSettings::new(public_url)));
         let blanks = vec![("docx", Bytes::from_static(b"a blank docx")), ("txt", Bytes::new())];
-        let parts = WebParts { host: Arc::clone(&host), blanks };
-        let pages = Pages::new(parts, WebSettings::default()).unwrap();
+        let parts = WebParts { host: Arc::clone(&host), blanks, http };
+        let pages = Pages::new(parts, web).unwrap();
         Self { pages, host, clock, passwords: Passwords::default(), _keys: keys }
     }
 
@@ -174,7 +184,7 @@ impl Browser<'_> {
         if !cookies.is_empty() {
             request = request.header("cookie", cookies.join("; "));
         }
-        let answer = self.world.pages.handle(request.body(body).unwrap(), self.address).await;
+        let answer = self.world.pages.handle(request.body(body).unwrap(), self.address, self.address).await;
         let (parts, body) = answer.into_parts();
         for cookie in parts.headers.get_all("set-cookie") {
             let (name, rest) = cookie.to_str().unwrap().split_once('=').unwrap();
