@@ -11,12 +11,14 @@
 //! | [`load`] | the load generator: prepared bytes over kept-alive connections |
 //! | [`baselines`] | the bare axum handlers, in a process of their own; nginx; plain file work |
 //! | [`delta`] | a document of which one part changes |
+//! | [`listing`] | the page of a long container, its bare query and its bare template |
 //! | [`requests`] | the bytes of the requests, signed ones too |
 //! | [`table`] | medians, ratios, budgets, and how they are printed |
 //! | [`work`] | the rows: what is measured against what |
 
 mod baselines;
 mod delta;
+mod listing;
 mod load;
 mod requests;
 mod table;

@@ -22,6 +22,8 @@ pub(crate) enum Budget {
     AtLeast(f64),
     /// Lectern's number is at most so many times the baseline's.
     AtMost(f64),
+    /// The project set none: the numbers are for people.
+    None,
 }
 
 /// One line: some work, both medians, the budget.
@@ -47,6 +49,7 @@ impl Row {
         match self.budget {
             Budget::AtLeast(bound) => self.ratio() >= bound,
             Budget::AtMost(bound) => self.ratio() <= bound,
+            Budget::None => true,
         }
     }
 }
@@ -66,6 +69,7 @@ impl fmt::Display for Table {
             let budget = match row.budget {
                 Budget::AtLeast(bound) => format!("≥ {bound}"),
                 Budget::AtMost(bound) => format!("≤ {bound}"),
+                Budget::None => "–".to_owned(),
             };
             cells.push([
                 row.work.clone(),
@@ -73,7 +77,14 @@ impl fmt::Display for Table {
                 format!("{} ({})", shown(row.baseline, row.unit), row.against),
                 shown_ratio(row.ratio()),
                 budget,
-                (if row.is_ok() { "yes" } else { "NO" }).to_owned(),
+                (if row.budget == Budget::None {
+                    "–"
+                } else if row.is_ok() {
+                    "yes"
+                } else {
+                    "NO"
+                })
+                .to_owned(),
             ]);
         }
         let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -88,8 +99,9 @@ impl fmt::Display for Table {
         for missing in &self.missing {
             writeln!(f, "not measured: {missing}")?;
         }
-        let kept = self.rows.iter().filter(|row| row.is_ok()).count();
-        write!(f, "{kept} of {} budgets kept", self.rows.len())
+        let with_budget = self.rows.iter().filter(|row| row.budget != Budget::None);
+        let kept = with_budget.clone().filter(|row| row.is_ok()).count();
+        write!(f, "{kept} of {} budgets kept", with_budget.count())
     }
 }
 
@@ -163,12 +175,14 @@ mod tests {
             (shown(35_000.0, Unit::Bytes), shown(2e7, Unit::Bytes)),
             ("34.2 KiB".to_owned(), "19.1 MiB".to_owned())
         );
-        let table = Table { rows: vec![row, slow], missing: vec!["nginx: not installed".to_owned()] };
+        let told = Row { work: "listing".to_owned(), budget: Budget::None, ..row.clone() };
+        let table = Table { rows: vec![row, slow, told], missing: vec!["nginx: not installed".to_owned()] };
         let expected = "\
 | work          | lectern  | baseline              | ratio | budget | ok  |
 |---------------|----------|-----------------------|-------|--------|-----|
 | CheckFileInfo | 12000/s  | 20000/s (bare axum)   | 0.60  | ≥ 0.5  | yes |
 | GetFile       | 800 MB/s | 2000 MB/s (bare axum) | 0.40  | ≥ 0.5  | NO  |
+| listing       | 12000/s  | 20000/s (bare axum)   | 0.60  | –      | –   |
 not measured: nginx: not installed
 1 of 2 budgets kept";
         assert_eq!(table.to_string(), expected);

@@ -14,6 +14,7 @@ use crate::baselines::{
     BareAxum, Nginx, bytes_written, fdatasyncs_per_second, memory_of, processor_ticks, write_hash_sync,
 };
 use crate::delta::{Document, delta};
+use crate::listing::{BY_NAME, BY_TIME, BareQuery, BareRows, Reader};
 use crate::load::{self, Script, Transfer, fetch, turn};
 use crate::requests::{Signer, get, lock_and_unlock, post, post_head};
 use crate::table::{Budget, Row, Table, Unit, median};
@@ -47,6 +48,8 @@ const GROWTH_FILES: [usize; 2] = [1000, 1_000_000];
 const FILES_PER_CONTAINER: usize = 1000;
 /// Files of them that are asked for.
 const SAMPLED_FILES: usize = 100;
+/// Files in the container whose page is measured.
+const LISTED_FILES: usize = 10_000;
 /// How long indexing may take.
 const INDEX_TIME_MAX: Duration = Duration::from_secs(1800);
 /// What a save in chunks is called.
@@ -65,6 +68,9 @@ pub(crate) fn measure(options: &Options, program: &Path, scratch: &Path) -> anyh
     let basics = ["CheckFileInfo", "GetFile", "PutFile", "Lock + Unlock", DELTA];
     if basics.iter().any(|name| options.wants(name)) {
         bench.basics()?;
+    }
+    if options.wants("listing") {
+        bench.listing()?;
     }
     if options.wants("memory") {
         bench.memory()?;
@@ -326,6 +332,39 @@ impl Bench<'_> {
         let work = "Lock + Unlock, 64 at once";
         self.row(work, Unit::PerSecond, rates[0], rates[1], "fdatasync each", Budget::AtLeast(3.0));
         self.row(work, Unit::PerSecond, rates[0], rates[2], "bare axum", Budget::AtLeast(0.2));
+        Ok(())
+    }
+
+    fn listing(&mut self) -> anyhow::Result<()> {
+        let folder = self.scratch.join("listing");
+        fs::create_dir(&folder)?;
+        println!("making {LISTED_FILES} files in {}", folder.display());
+        for number in 0..LISTED_FILES {
+            fs::write(folder.join(format!("file {number:05}.txt")), b"a small file\n")?;
+        }
+        let lectern = Lectern::start(self.program, &folder, &[])?;
+        wait_until_idle(&lectern)?;
+        let reader = Reader::new(self.program, &folder, self.scratch, lectern.address())?;
+        let query = BareQuery::open(&folder.join(".lectern/registry.sqlite"))?;
+        let rows = BareRows::new(query.rows(reader.container())?);
+        let length = self.options.turn;
+        let took = self.take_turns(
+            "listing",
+            vec![
+                Box::new(|| reader.first_byte(BY_NAME, length)),
+                Box::new(|| query.took(reader.container(), BY_NAME, length)),
+                Box::new(|| rows.took(length)),
+                Box::new(|| reader.first_byte(BY_TIME, length)),
+                Box::new(|| query.took(reader.container(), BY_TIME, length)),
+            ],
+        )?;
+        let [by_name, by_time] =
+            ["name", "time"].map(|order| format!("listing of {LISTED_FILES} by {order}, first byte"));
+        self.row(&by_name, Unit::Milliseconds, took[0], took[1], "its SQL query alone", Budget::None);
+        self.row(&by_name, Unit::Milliseconds, took[0], took[2], "its rows' template alone", Budget::None);
+        self.row(&by_time, Unit::Milliseconds, took[3], took[4], "its SQL query alone", Budget::None);
+        drop(lectern);
+        fs::remove_dir_all(&folder)?;
         Ok(())
     }
 

@@ -16,9 +16,21 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("umount", "mount", "the test of a full disk"),
 ];
 
+/// Without these, the tests in a browser are skipped, or a part of them.
+const FOR_THE_BROWSER: &[(&str, &str, &str)] =
+    &[("chromium", "chromium", "the tests in a browser"), ("npm", "npm", "axe-core, which looks at accessibility")];
+
+/// axe-core (MPL-2.0): the package from npm that the browser's tests put into pages. It is fetched, not kept here.
+const AXE: &str = "axe-core@4.14.1";
+
+/// Where it is put, from the root of the repository. `crates/server/tests/browser/looks.rs` looks there.
+const AXE_FOLDER: &str = "target/axe-core";
+
 /// Runs it all. The last line says how many tests passed and failed.
 pub(crate) fn run() -> anyhow::Result<()> {
     tools::need(PROGRAMS)?;
+    tools::want(FOR_THE_BROWSER)?;
+    fetch_axe()?;
     tools::cargo(&["fmt", "--all", "--check"])?;
     tools::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     let mut documentation = tools::cargo_command(&["doc", "--workspace", "--no-deps", "--locked"]);
@@ -46,6 +58,23 @@ pub(crate) fn run() -> anyhow::Result<()> {
     println!("\n{} passed, {} failed", sum.passed, sum.failed);
     ensure!(all_well && sum.failed == 0, "there are tests that failed, or could not be built");
     ensure!(sum.passed > 0, "no test was run");
+    Ok(())
+}
+
+/// Sees to it that axe-core is there, if npm and its registry are.
+fn fetch_axe() -> anyhow::Result<()> {
+    let folder = tools::root().join(AXE_FOLDER);
+    if folder.join("node_modules/axe-core/axe.min.js").is_file() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&folder)?;
+    let mut npm = Command::new("npm");
+    npm.arg("install").arg("--prefix").arg(&folder);
+    npm.args(["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", AXE]);
+    match tools::succeed(&mut npm) {
+        Err(error) if !tools::in_ci() => println!("{error:#}\nwithout {AXE}, accessibility is not looked at"),
+        result => result?,
+    }
     Ok(())
 }
 

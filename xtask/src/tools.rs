@@ -85,6 +85,21 @@ pub fn need(programs: &[(&str, &str, &str)]) -> anyhow::Result<()> {
     if still.is_empty() { Ok(()) } else { bail!(complaint(&still)) }
 }
 
+/// The same for programs without which some tests are skipped: what is still missing is said, and is an error only in CI,
+/// where nothing may be skipped.
+pub fn want(programs: &[(&str, &str, &str)]) -> anyhow::Result<()> {
+    match need(programs) {
+        Err(error) if !in_ci() => println!("{error:#}\nwithout them, some tests are skipped"),
+        result => result?,
+    }
+    Ok(())
+}
+
+/// Whether this is a run in which nothing may be skipped.
+pub fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false" && value != "0")
+}
+
 /// What is missing, for what, and what to do.
 fn complaint(missing: &[(&str, &str, &str)]) -> String {
     let mut text = "these programs are missing:\n".to_owned();

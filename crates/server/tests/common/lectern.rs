@@ -24,6 +24,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 pub(crate) struct Settings {
     program: PathBuf,
     folder: PathBuf,
+    listen: String,
     arguments: Vec<String>,
     user: Option<u32>,
 }
@@ -32,7 +33,14 @@ impl Settings {
     /// `lectern serve FOLDER` on a free port. `LECTERN_PROGRAM` names another build of it.
     pub(crate) fn of(folder: &Path) -> Self {
         let program = std::env::var_os("LECTERN_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_lectern").into());
-        Self { program: program.into(), folder: folder.to_owned(), arguments: Vec::new(), user: None }
+        let listen = "127.0.0.1:0".to_owned();
+        Self { program: program.into(), folder: folder.to_owned(), listen, arguments: Vec::new(), user: None }
+    }
+
+    /// At this address instead, which can then be the same after the next start.
+    pub(crate) fn at(mut self, address: SocketAddr) -> Self {
+        self.listen = address.to_string();
+        self
     }
 
     /// With one more option and its value.
@@ -82,17 +90,20 @@ impl Settings {
     pub(crate) fn spawn(&self) -> Lectern {
         let folder = self.folder.to_str().expect("a path in UTF-8");
         let mut child = self
-            .command(&["serve", folder, "--listen", "127.0.0.1:0"])
+            .command(&["serve", folder, "--listen", &self.listen])
             .args(&self.arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", self.program.display()));
         let log = Arc::new(Log::default());
+        let printed = Arc::new(Log::default());
         let (tell, addresses) = mpsc::channel();
         let stdout = child.stdout.take().expect("it is piped");
+        let lines = Arc::clone(&printed);
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                lines.add(line.clone());
                 if let Some(address) = address_in(&line) {
                     // Nobody listens any more once the first address was taken.
                     let _ = tell.send(address);
@@ -106,7 +117,7 @@ impl Settings {
                 lines.add(line);
             }
         });
-        Lectern { child, address: None, addresses, log, settings: self.clone() }
+        Lectern { child, address: None, addresses, printed, log, settings: self.clone() }
     }
 
     /// Starts the program and waits until it is ready.
@@ -239,6 +250,7 @@ pub(crate) struct Lectern {
     child: Child,
     address: Option<SocketAddr>,
     addresses: mpsc::Receiver<SocketAddr>,
+    printed: Arc<Log>,
     log: Arc<Log>,
     settings: Settings,
 }
@@ -307,6 +319,12 @@ impl Lectern {
     pub(crate) fn forget_most_memory(&self) {
         // The kernel's word for that (proc(5), clear_refs).
         std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("it is our own child");
+    }
+
+    /// Waits for a line on its standard output that contains `text`.
+    pub(crate) fn printed_line_with(&self, text: &str) -> String {
+        let found = self.printed.lines_with(text).into_iter().next();
+        found.unwrap_or_else(|| panic!("it did not print {text:?}: {}", self.printed.text()))
     }
 
     /// Asks whether it still answers.
