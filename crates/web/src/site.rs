@@ -3,7 +3,7 @@
 //! | layer, from outside | what it does |
 //! |---|---|
 //! | `headers` | adds the headers that a page does not set itself |
-//! | `dress` | finds out who asks; turns a [`Problem`] into a page in their language |
+//! | `dress` | finds out who asks; turns a problem into a page in their language |
 //! | `csrf` | refuses what another site sends with our cookies (`Sec-Fetch-Site`, else `Origin`) |
 //! | the routes | one handler per page |
 
