@@ -165,11 +165,11 @@ impl SpookyHash {
     /// The documents give no order, and a comment in the validator's source says that native code of Office has the other
     /// one. Both name the same bytes, so whoever uses either is understood.
     pub fn is_called(&self, id: ChunkId) -> bool {
-        let (first, second) = self.words();
-        let mut swapped = [0; 16];
-        swapped[..8].copy_from_slice(&first.to_be_bytes());
-        swapped[8..].copy_from_slice(&second.to_be_bytes());
-        id == self.chunk_id() || id.0 == swapped
+        let mut swapped = id;
+        swapped.0[..8].reverse();
+        swapped.0[8..].reverse();
+        let called = self.chunk_id();
+        called == id || called == swapped
     }
 }
 
