@@ -593,43 +593,59 @@ impl Host {
         name: &FileName,
         presented: &PresentedLock,
     ) -> Result<Option<FileRecord>, Refusal> {
+        let may = |record: &FileRecord, now| Ok(coauth::may_rename(&record.lock, presented, now)?);
+        self.place_if_free(first, None, name, may).await
+    }
+
+    /// Gives a file this name, in the container it is in or in another one, if it `may` have another place; `None` if
+    /// something has that one.
+    pub(crate) async fn place_if_free(
+        &self,
+        first: &FileRecord,
+        to: Option<&ContainerId>,
+        name: &FileName,
+        may: impl Fn(&FileRecord, Timestamp) -> Result<(), Refusal> + Send + Sync,
+    ) -> Result<Option<FileRecord>, Refusal> {
         let published = self.ports.tree.is_some();
         let update = self.update_shown(&first.id, Some(first), |record, now| {
-            coauth::may_rename(&record.lock, presented, now)?;
+            may(record, now)?;
+            let to = to.unwrap_or(&record.container).clone();
+            let container = std::mem::replace(&mut record.container, to);
             let from = std::mem::replace(&mut record.name, name.clone());
-            if published && from != *name {
-                record.pending = Some(Pending::Rename { from: from.clone() });
+            let before = (container, from);
+            if published && before.0 != record.container {
+                let (container, from) = before.clone();
+                record.pending = Some(Pending::Move { container, from });
+            } else if published && before.1 != record.name {
+                record.pending = Some(Pending::Rename { from: before.1.clone() });
             }
-            Ok((from, None))
+            Ok((before, None))
         });
-        let (record, from) = match update.await {
+        let (record, before) = match update.await {
             Ok(done) => done,
             Err(Refusal { error: WopiError::NameTaken { .. }, .. }) => return Ok(None),
             Err(refusal) => return Err(refusal),
         };
-        match self.carry_out(&record).await {
-            Ok(()) => {
-                self.settle_later(&record);
-                Ok(Some(record))
+        let Err(error) = self.carry_out(&record).await else {
+            self.settle_later(&record);
+            return Ok(Some(record));
+        };
+        // Nothing was moved, so the record goes back to where the folder shows the file.
+        let placed = (&record.container, &record.name);
+        let back = |now: &mut FileRecord, _: Timestamp| {
+            if (&now.container, &now.name) == placed {
+                (now.container, now.name) = before.clone();
+                now.pending = None;
             }
-            Err(error) => {
-                // Nothing was renamed, so the record goes back to the name that the folder shows.
-                let back = |record: &mut FileRecord, _: Timestamp| {
-                    if record.name == *name {
-                        record.name = from.clone();
-                        record.pending = None;
-                    }
-                    Ok(((), None))
-                };
-                self.update(&record.id, Some(&record), back).await?;
-                match error {
-                    TreeError::NameTaken => {
-                        self.reconcile(&record.container).await?;
-                        Ok(None)
-                    }
-                    error => Err(errors::tree("renaming in the folder", &error)),
-                }
+            Ok(((), None))
+        };
+        self.update(&record.id, Some(&record), back).await?;
+        match error {
+            TreeError::NameTaken => {
+                self.reconcile(&record.container).await?;
+                Ok(None)
             }
+            error => Err(errors::tree("giving a file its place in the folder", &error)),
         }
     }
 

@@ -7,18 +7,17 @@
 use std::collections::BTreeMap;
 
 use wopi::operation::SaveFacts;
-use wopi::{ContainerId, FileId, FileName, WopiError};
-use wopi_service::Refusal;
+use wopi::{ContainerId, FileId, FileName};
 
 use super::{Denied, Desk, FileEntry, Step, Why};
 use crate::access::Right;
 use crate::errors;
 use crate::files::NewName;
-use crate::host::{CONTAINER_DEPTH_MAX, Host};
+use crate::host::CONTAINER_DEPTH_MAX;
 use crate::locks;
 use crate::naming;
 use crate::ports::{RegistryError, TreeError};
-use crate::records::{ContainerRecord, FileRecord, Pending, Timestamp};
+use crate::records::{ContainerRecord, FileRecord};
 
 /// Most files and containers that are copied, deleted or brought back in one go.
 pub const TOGETHER_MAX: usize = 10_000;
@@ -29,57 +28,6 @@ pub(super) struct Subtree {
     pub(super) files: Vec<FileRecord>,
 }
 
-impl Host {
-    /// Gives a file another container, and this name there; `None` if something has it.
-    pub(crate) async fn move_if_free(
-        &self,
-        first: &FileRecord,
-        to: &ContainerId,
-        name: &FileName,
-    ) -> Result<Option<FileRecord>, Refusal> {
-        let published = self.ports.tree.is_some();
-        let update = self.update_shown(&first.id, Some(first), |record, now| {
-            locks::may_change(&record.lock, None, now)?;
-            let from = (record.container.clone(), record.name.clone());
-            if (&from.0, &from.1) != (to, name) {
-                record.container = to.clone();
-                record.name = name.clone();
-                record.pending = published.then(|| Pending::Move { container: from.0.clone(), from: from.1.clone() });
-            }
-            Ok((from, None))
-        });
-        let (record, from) = match update.await {
-            Ok(done) => done,
-            Err(Refusal { error: WopiError::NameTaken { .. }, .. }) => return Ok(None),
-            Err(refusal) => return Err(refusal),
-        };
-        match self.carry_out(&record).await {
-            Ok(()) => {
-                self.settle_later(&record);
-                Ok(Some(record))
-            }
-            Err(error) => {
-                // Nothing was moved, so the record goes back to where the folder shows the file.
-                let back = |record: &mut FileRecord, _: Timestamp| {
-                    if (&record.container, &record.name) == (to, name) {
-                        (record.container, record.name) = from.clone();
-                        record.pending = None;
-                    }
-                    Ok(((), None))
-                };
-                self.update(&record.id, Some(&record), back).await?;
-                match error {
-                    TreeError::NameTaken => {
-                        self.reconcile(to).await?;
-                        Ok(None)
-                    }
-                    error => Err(errors::tree("moving in the folder", &error)),
-                }
-            }
-        }
-    }
-}
-
 impl Desk<'_> {
     /// Moves a file to another container, under the name it has. Not while somebody holds it. It takes the right to change
     /// the file and both containers.
@@ -88,7 +36,8 @@ impl Desk<'_> {
         self.at_container(&at.record().container, Right::Edit).await?;
         self.at_container(to, Right::Edit).await?;
         let record = self.host.current(at.record()).await?;
-        match self.host.move_if_free(&record, to, &record.name).await? {
+        let may = |record: &FileRecord, now| Ok(locks::may_change(&record.lock, None, now)?);
+        match self.host.place_if_free(&record, Some(to), &record.name, may).await? {
             Some(record) => Ok(FileEntry::of(&record, self.host.now())),
             None => Err(self.name_taken(to, &record.name).await),
         }
