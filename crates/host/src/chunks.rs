@@ -45,7 +45,8 @@ use crate::caller::Caller;
 use crate::errors;
 use crate::host::Host;
 use crate::parts::FileParts;
-use crate::records::{FileRecord, Pending};
+use crate::records::FileRecord;
+use crate::shelf::READ_ATTEMPTS_MAX;
 
 mod compose;
 mod framed;
@@ -59,9 +60,6 @@ pub(crate) const DIRECTORIES_AT_ONCE: usize = 2;
 
 /// How much is read at least of an archive whose headers are looked at one after the other.
 const READ_AHEAD_BYTES: u64 = 4 << 10;
-
-/// How often reading a file is tried against saves that go on meanwhile.
-const READ_ATTEMPTS_MAX: usize = 8;
 
 fn bad(because: impl Into<String>) -> Refusal {
     let reason = because.into();
@@ -97,7 +95,7 @@ struct Stream {
 impl Host {
     /// GetSequenceNumber.
     pub(crate) async fn sequence_number(&self, by: &Caller) -> Result<u64, Refusal> {
-        Ok(sequence_of(&self.current(by.file()?).await?))
+        Ok(sequence_of(&*self.current_of(by).await?))
     }
 
     /// GetChunkedFile.
@@ -129,7 +127,7 @@ impl Host {
 
     /// Answers from the current state; again, from a later one, if it is gone before it could be read.
     async fn read_state(&self, by: &Caller, asked: &Asked) -> Result<FramedBytes, Refusal> {
-        let mut record = self.current(by.file()?).await?;
+        let mut record = self.current_of(by).await?.into_owned();
         for _ in 0..READ_ATTEMPTS_MAX {
             let state = self.state(record).await?;
             let weave = match asked {
@@ -166,18 +164,7 @@ impl Host {
                 continue;
             }
             let tree = match &self.ports.tree {
-                Some(tree) => {
-                    let container = self.container_path(&record.container).await?;
-                    let mut paths = vec![container.join(&record.name)];
-                    match &record.pending {
-                        Some(Pending::Rename { from }) => paths.push(container.join(from)),
-                        Some(Pending::Move { container, from }) => {
-                            paths.push(self.container_path(container).await?.join(from));
-                        }
-                        Some(Pending::Publish { .. } | Pending::Bin) | None => {}
-                    }
-                    Some((Arc::clone(tree), paths))
-                }
+                Some(tree) => Some((Arc::clone(tree), self.paths_of(&record).await?)),
                 None => None,
             };
             let parts = parts.at(record.version, self.now());

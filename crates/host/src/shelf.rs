@@ -17,7 +17,7 @@ use crate::records::{
 use crate::saving::later;
 
 /// How often reading a file is tried against saves that go on meanwhile.
-const READ_ATTEMPTS_MAX: usize = 8;
+pub(crate) const READ_ATTEMPTS_MAX: usize = 8;
 
 /// How often the folder is asked again to show what it would not.
 const SHOW_AGAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
@@ -31,6 +31,23 @@ const VANISHED_PAUSE: std::time::Duration = std::time::Duration::from_millis(50)
 
 /// How long settling waits for more files to join.
 const SETTLE_GATHER: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// The bytes of the file that looks like `seen`, under the first of these paths that has it.
+pub(crate) async fn open_at(
+    tree: &dyn Tree,
+    paths: &[TreePath],
+    seen: &Fingerprint,
+    range: &Range<u64>,
+) -> Result<Option<Body>, Refusal> {
+    for path in paths {
+        match tree.open(path, seen, range.clone()).await {
+            Ok(Some(body)) => return Ok(Some(body)),
+            Ok(None) | Err(TreeError::NotFound) => {}
+            Err(error) => return Err(errors::tree(&format!("opening {path}"), &error)),
+        }
+    }
+    Ok(None)
+}
 
 /// Whether a record still carries the note that another look at it had.
 fn same_note(now: &FileRecord, then: &FileRecord) -> bool {
@@ -250,33 +267,32 @@ impl Host {
             let body = contents.open(&record.content.id, range).await;
             return body.map(Some).map_err(|e| errors::contents("opening the content", &e));
         };
-        let path = self.file_path(record).await?;
-        let open = |path: TreePath, range: Range<u64>| async move {
-            match tree.open(&path, &seen, range).await {
-                Ok(body) => Ok(body),
-                Err(TreeError::NotFound) => Ok(None),
-                Err(error) => Err(errors::tree(&format!("opening {path}"), &error)),
-            }
-        };
-        if let Some(body) = open(path.clone(), range.clone()).await? {
+        let paths = self.paths_of(record).await?;
+        if let Some(body) = open_at(&**tree, &paths, &seen, &range).await? {
             return Ok(Some(body));
         }
-        match &record.pending {
-            // Not published yet: the bytes are still among the contents. They only ever move from there into the folder,
-            // so whoever misses them in both places finds them in the folder now.
-            Some(Pending::Publish { .. }) => match contents.open(&record.content.id, range.clone()).await {
-                Ok(body) => Ok(Some(body)),
-                Err(ContentsError::NotFound) => open(path, range).await,
-                Err(error) => Err(errors::contents("opening the staged content", &error)),
-            },
-            Some(Pending::Rename { from }) => {
-                open(self.container_path(&record.container).await?.join(from), range).await
-            }
-            Some(Pending::Move { container, from }) => {
-                open(self.container_path(container).await?.join(from), range).await
-            }
-            Some(Pending::Bin) | None => Ok(None),
+        if !matches!(record.pending, Some(Pending::Publish { .. })) {
+            return Ok(None);
         }
+        // Not published yet: the bytes are still among the contents. They only ever move from there into the folder, so
+        // whoever misses them in both places finds them in the folder now.
+        match contents.open(&record.content.id, range.clone()).await {
+            Ok(body) => Ok(Some(body)),
+            Err(ContentsError::NotFound) => open_at(&**tree, &paths, &seen, &range).await,
+            Err(error) => Err(errors::contents("opening the staged content", &error)),
+        }
+    }
+
+    /// Where in the folder a file may be: under its name, and, until the folder shows that it has another place, under the
+    /// one before.
+    pub(crate) async fn paths_of(&self, record: &FileRecord) -> Result<Vec<TreePath>, Refusal> {
+        let mut paths = vec![self.file_path(record).await?];
+        match &record.pending {
+            Some(Pending::Rename { from }) => paths.push(self.container_path(&record.container).await?.join(from)),
+            Some(Pending::Move { container, from }) => paths.push(self.container_path(container).await?.join(from)),
+            Some(Pending::Publish { .. } | Pending::Bin) | None => {}
+        }
+        Ok(paths)
     }
 
     /// Makes the folder show what the record says. Safe to do again. The record keeps its note until

@@ -17,8 +17,9 @@ use wopi_service::{Body, BoxError, Refusal};
 use super::signatures::Signatures;
 use crate::composed::open_pieces;
 use crate::errors;
-use crate::ports::{Contents, ContentsError, Tree, TreeError, TreePath};
+use crate::ports::{Contents, ContentsError, Tree, TreePath};
 use crate::records::{ContentId, ContentPiece, FileRecord};
+use crate::shelf::open_at;
 
 /// Where bytes come from.
 #[derive(Clone)]
@@ -35,7 +36,7 @@ pub(super) enum Source {
 pub(super) struct MainStream {
     pub(super) record: FileRecord,
     pub(super) contents: Arc<dyn Contents>,
-    /// The folder, and under which names the file may be there: two while it is being renamed.
+    /// The folder, and where in it the file may be.
     pub(super) tree: Option<(Arc<dyn Tree>, Vec<TreePath>)>,
     /// Where its signature may be remembered.
     pub(super) signatures: Arc<Signatures>,
@@ -75,14 +76,7 @@ impl MainStream {
 
     async fn open_in_tree(&self, range: &Range<u64>) -> Result<Option<Body>, Refusal> {
         let (Some((tree, paths)), Some(seen)) = (&self.tree, &self.record.seen) else { return Ok(None) };
-        for path in paths {
-            match tree.open(path, seen, range.clone()).await {
-                Ok(Some(body)) => return Ok(Some(body)),
-                Ok(None) | Err(TreeError::NotFound) => {}
-                Err(error) => return Err(errors::tree(&format!("opening {path}"), &error)),
-            }
-        }
-        Ok(None)
+        open_at(&**tree, paths, seen, range).await
     }
 }
 
