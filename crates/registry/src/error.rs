@@ -5,6 +5,8 @@ use std::sync::Arc;
 use lectern_host::ports::RegistryError;
 use rusqlite::{ErrorCode, ffi};
 
+use crate::fields::Invalid;
+
 /// Why a statement, a job or a whole batch did not happen. Cheap to clone, because a batch that fails as a whole owes
 /// every one of its jobs an answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -26,8 +28,16 @@ pub(crate) enum Error {
     Closed,
     #[error("a thread of the registry was stopped")]
     Stopped,
+    #[error("a row cannot be read")]
+    Invalid(#[source] Invalid),
     #[error("SQLite failed")]
     Sqlite(#[source] Arc<rusqlite::Error>),
+}
+
+impl From<Invalid> for Error {
+    fn from(error: Invalid) -> Self {
+        Self::Invalid(error)
+    }
 }
 
 impl From<rusqlite::Error> for Error {
@@ -46,7 +56,7 @@ impl From<Error> for RegistryError {
             Error::Conflict => Self::Conflict,
             Error::NameTaken => Self::NameTaken,
             Error::NotEmpty => Self::NotEmpty,
-            Error::Refused(_) => Self::Failed(error.into()),
+            Error::Refused(_) | Error::Invalid(_) => Self::Failed(error.into()),
             Error::Crowded(_) | Error::Closed | Error::Stopped => Self::Unavailable(error.into()),
             Error::Sqlite(cause) => match kind(cause) {
                 Kind::Full => Self::Full(error.into()),

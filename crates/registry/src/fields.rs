@@ -1,13 +1,23 @@
 //! Columns become values again, one after the other, and a column that holds nothing valid is an error with its number.
 
-use rusqlite::Row;
-use rusqlite::types::{Type, ValueRef};
+use rusqlite::types::ValueRef;
 
 use lectern_host::records::{Content, ContentId, Fingerprint, ModifiedAt, Sha256, Timestamp};
 use lectern_host::sharing::{BinId, GroupId, LinkId};
 use lectern_host::wopi::{ContainerId, FileId, FileName, LockId, UserId};
 
-type Result<T> = rusqlite::Result<T>;
+/// A column holds something that we never wrote.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("column {0} holds no valid value")]
+pub(crate) struct Invalid(usize);
+
+impl From<Invalid> for rusqlite::Error {
+    fn from(error: Invalid) -> Self {
+        Self::FromSqlConversionFailure(error.0.saturating_sub(1), rusqlite::types::Type::Null, error.into())
+    }
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Invalid>;
 
 /// A value that text spells.
 pub(crate) trait FromText: Sized {
@@ -36,49 +46,93 @@ from_text! {
     String: |text: &str| Some(text.to_owned()),
 }
 
-/// The columns of a row, from left to right.
+/// The columns of a row of either database, from left to right.
 pub(crate) struct Fields<'r> {
-    row: &'r Row<'r>,
+    row: Row<'r>,
     next: usize,
 }
 
-impl<'r> Fields<'r> {
-    pub(crate) fn of(row: &'r Row<'r>) -> Self {
-        Self { row, next: 0 }
-    }
+#[derive(Clone, Copy)]
+enum Row<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r tokio_postgres::Row),
+}
 
-    fn value(&mut self) -> Result<ValueRef<'r>> {
-        let value = self.row.get_ref(self.next)?;
+impl<'r> From<&'r rusqlite::Row<'r>> for Fields<'r> {
+    fn from(row: &'r rusqlite::Row<'r>) -> Self {
+        Self { row: Row::Sqlite(row), next: 0 }
+    }
+}
+
+impl<'r> From<&'r tokio_postgres::Row> for Fields<'r> {
+    fn from(row: &'r tokio_postgres::Row) -> Self {
+        Self { row: Row::Postgres(row), next: 0 }
+    }
+}
+
+/// Reads the rows of SQLite in this way.
+pub(crate) fn row<T>(
+    read: impl Fn(&mut Fields<'_>) -> Result<T>,
+) -> impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T> {
+    move |row| Ok(read(&mut Fields::from(row))?)
+}
+
+/// One column that spells a value.
+pub(crate) fn parsed<T: FromText>(fields: &mut Fields<'_>) -> Result<T> {
+    fields.parsed()
+}
+
+/// One column that counts.
+pub(crate) fn count(fields: &mut Fields<'_>) -> Result<u64> {
+    fields.count()
+}
+
+/// A value that a column of PostgreSQL may hold.
+type Postgres<T> = std::result::Result<Option<T>, tokio_postgres::Error>;
+
+impl<'r> Fields<'r> {
+    /// Goes on with the next column.
+    fn column(&mut self) -> usize {
         self.next += 1;
-        Ok(value)
+        self.next - 1
     }
 
     /// The column that was read last holds something that we never wrote.
-    pub(crate) fn invalid(&self, kind: Type) -> rusqlite::Error {
-        let what = format!("column {} holds no valid value", self.next);
-        rusqlite::Error::FromSqlConversionFailure(self.next.saturating_sub(1), kind, what.into())
+    pub(crate) fn invalid(&self) -> Invalid {
+        Invalid(self.next)
     }
 
     pub(crate) fn maybe_text(&mut self) -> Result<Option<&'r str>> {
-        match self.value()? {
-            ValueRef::Null => Ok(None),
-            value => value.as_str().map(Some).map_err(|_| self.invalid(value.data_type())),
+        let at = self.column();
+        match self.row {
+            Row::Sqlite(row) => match row.get_ref(at).map_err(|_| self.invalid())? {
+                ValueRef::Null => Ok(None),
+                value => value.as_str().map(Some).map_err(|_| self.invalid()),
+            },
+            Row::Postgres(row) => {
+                let value: Postgres<&'r str> = row.try_get(at);
+                value.map_err(|_| self.invalid())
+            }
         }
     }
 
     pub(crate) fn text(&mut self) -> Result<&'r str> {
-        self.maybe_text()?.ok_or_else(|| self.invalid(Type::Null))
+        self.maybe_text()?.ok_or_else(|| self.invalid())
     }
 
     pub(crate) fn maybe_number(&mut self) -> Result<Option<i64>> {
-        match self.value()? {
-            ValueRef::Null => Ok(None),
-            value => value.as_i64().map(Some).map_err(|_| self.invalid(value.data_type())),
+        let at = self.column();
+        match self.row {
+            Row::Sqlite(row) => match row.get_ref(at).map_err(|_| self.invalid())? {
+                ValueRef::Null => Ok(None),
+                value => value.as_i64().map(Some).map_err(|_| self.invalid()),
+            },
+            Row::Postgres(row) => row.try_get(at).map_err(|_| self.invalid()),
         }
     }
 
     pub(crate) fn number(&mut self) -> Result<i64> {
-        self.maybe_number()?.ok_or_else(|| self.invalid(Type::Null))
+        self.maybe_number()?.ok_or_else(|| self.invalid())
     }
 
     pub(crate) fn count(&mut self) -> Result<u64> {
@@ -89,35 +143,41 @@ impl<'r> Fields<'r> {
         self.number().map(|number| number != 0)
     }
 
+    pub(crate) fn maybe_blob(&mut self) -> Result<Option<&'r [u8]>> {
+        let at = self.column();
+        match self.row {
+            Row::Sqlite(row) => match row.get_ref(at).map_err(|_| self.invalid())? {
+                ValueRef::Null => Ok(None),
+                ValueRef::Blob(bytes) => Ok(Some(bytes)),
+                _ => Err(self.invalid()),
+            },
+            Row::Postgres(row) => {
+                let value: Postgres<&'r [u8]> = row.try_get(at);
+                value.map_err(|_| self.invalid())
+            }
+        }
+    }
+
     pub(crate) fn maybe<T: FromText>(&mut self) -> Result<Option<T>> {
         match self.maybe_text()? {
             None => Ok(None),
-            Some(text) => T::from_text(text).map(Some).ok_or_else(|| self.invalid(Type::Text)),
+            Some(text) => T::from_text(text).map(Some).ok_or_else(|| self.invalid()),
         }
     }
 
     pub(crate) fn parsed<T: FromText>(&mut self) -> Result<T> {
-        self.maybe()?.ok_or_else(|| self.invalid(Type::Null))
+        self.maybe()?.ok_or_else(|| self.invalid())
     }
 
     pub(crate) fn maybe_bytes<const N: usize>(&mut self) -> Result<Option<[u8; N]>> {
-        match self.value()? {
-            ValueRef::Null => Ok(None),
-            ValueRef::Blob(bytes) => bytes.try_into().map(Some).map_err(|_| self.invalid(Type::Blob)),
-            value => Err(self.invalid(value.data_type())),
-        }
-    }
-
-    pub(crate) fn maybe_blob(&mut self) -> Result<Option<&'r [u8]>> {
-        match self.value()? {
-            ValueRef::Null => Ok(None),
-            ValueRef::Blob(bytes) => Ok(Some(bytes)),
-            value => Err(self.invalid(value.data_type())),
+        match self.maybe_blob()? {
+            None => Ok(None),
+            Some(bytes) => bytes.try_into().map(Some).map_err(|_| self.invalid()),
         }
     }
 
     pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
-        self.maybe_bytes()?.ok_or_else(|| self.invalid(Type::Null))
+        self.maybe_bytes()?.ok_or_else(|| self.invalid())
     }
 
     pub(crate) fn at(&mut self) -> Result<Timestamp> {
@@ -162,7 +222,7 @@ impl<'r> Fields<'r> {
     fn editors(&mut self) -> Result<Vec<String>> {
         match self.text()? {
             NO_EDITORS => Ok(Vec::new()),
-            text => serde_json::from_str(text).map_err(|_| self.invalid(Type::Text)),
+            text => serde_json::from_str(text).map_err(|_| self.invalid()),
         }
     }
 }

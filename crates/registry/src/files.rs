@@ -7,12 +7,11 @@ use lectern_host::records::{
     ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry,
 };
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
-use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::{Fields, editors_text};
+use crate::fields::{self, Fields, editors_text, row};
 use crate::{coauth, history, names, parts};
 
 macro_rules! select {
@@ -81,8 +80,7 @@ const RENAME: &str = "rename";
 const MOVE: &str = "move";
 const BIN: &str = "bin";
 
-fn record(row: &Row<'_>) -> rusqlite::Result<FileRecord> {
-    let mut fields = Fields::of(row);
+pub(crate) fn record(fields: &mut Fields<'_>) -> fields::Result<FileRecord> {
     Ok(FileRecord {
         id: fields.parsed()?,
         container: fields.parsed()?,
@@ -92,15 +90,15 @@ fn record(row: &Row<'_>) -> rusqlite::Result<FileRecord> {
         created_at: fields.at()?,
         version: ItemVersion(fields.count()?),
         content: fields.content()?,
-        lock: lock(&mut fields)?,
+        lock: lock(fields)?,
         seen: fields.fingerprint()?,
-        pending: pending(&mut fields)?,
+        pending: pending(fields)?,
         deleted_at: fields.maybe_at()?,
     })
 }
 
 /// Seven columns: those of a WOPI lock, and the coauth locks. A file has one kind or none.
-fn lock(fields: &mut Fields<'_>) -> rusqlite::Result<LockState> {
+fn lock(fields: &mut Fields<'_>) -> fields::Result<LockState> {
     let id = fields.maybe()?;
     let (expires_at, since) = (fields.maybe_at()?, fields.maybe_at()?);
     let (by, client, visible_as) = (fields.maybe()?, fields.maybe()?, fields.maybe()?);
@@ -109,23 +107,23 @@ fn lock(fields: &mut Fields<'_>) -> rusqlite::Result<LockState> {
         (None, _, _, _, None) => Ok(LockState::Free),
         (None, _, _, _, Some(text)) => match coauth::table(text) {
             Some(table) => Ok(LockState::Coauth(table)),
-            None => Err(fields.invalid(Type::Text)),
+            None => Err(fields.invalid()),
         },
         (Some(id), Some(expires_at), Some(since), Some(by), None) => {
             Ok(LockState::Wopi(Held { id, expires_at, since, by, client, visible_as }))
         }
-        _ => Err(fields.invalid(Type::Null)),
+        _ => Err(fields.invalid()),
     }
 }
 
 /// Seven columns: what, the name before (of a move the container and the name, with a slash, which neither has, between
 /// them), the content replaced and what it looked like.
-fn pending(fields: &mut Fields<'_>) -> rusqlite::Result<Option<Pending>> {
+fn pending(fields: &mut Fields<'_>) -> fields::Result<Option<Pending>> {
     let what = fields.maybe_text()?;
     if what == Some(MOVE) {
         let place = fields.text()?.split_once('/');
         let place = place.and_then(|(id, name)| Some((ContainerId::parse(id)?, FileName::parse(name).ok()?)));
-        let (container, from) = place.ok_or_else(|| fields.invalid(Type::Text))?;
+        let (container, from) = place.ok_or_else(|| fields.invalid())?;
         fields.maybe_bytes::<16>()?;
         fields.fingerprint()?;
         return Ok(Some(Pending::Move { container, from }));
@@ -138,7 +136,7 @@ fn pending(fields: &mut Fields<'_>) -> rusqlite::Result<Option<Pending>> {
         (Some(PUBLISH), _) => Ok(Some(Pending::Publish { replaces: content.zip(seen) })),
         (Some(RENAME), Some(from)) => Ok(Some(Pending::Rename { from })),
         (Some(BIN), _) => Ok(Some(Pending::Bin)),
-        _ => Err(fields.invalid(Type::Text)),
+        _ => Err(fields.invalid()),
     }
 }
 
@@ -147,15 +145,15 @@ pub(crate) fn list(
     sql: &'static str,
     params: impl rusqlite::Params,
 ) -> Result<Vec<FileRecord>, Error> {
-    Ok(prepared(connection, sql)?.query_map(params, record)?.collect::<Result<_, _>>()?)
+    Ok(prepared(connection, sql)?.query_map(params, row(record))?.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn by_id(connection: &Connection, id: &FileId) -> Result<FileRecord, Error> {
-    Ok(prepared(connection, BY_ID)?.query_row([id.as_str()], record)?)
+    Ok(prepared(connection, BY_ID)?.query_row([id.as_str()], row(record))?)
 }
 
 pub(crate) fn by_name(connection: &Connection, container: &ContainerId, name: &FileName) -> Result<FileRecord, Error> {
-    Ok(prepared(connection, BY_NAME)?.query_row([container.as_str(), name.as_str()], record)?)
+    Ok(prepared(connection, BY_NAME)?.query_row([container.as_str(), name.as_str()], row(record))?)
 }
 
 pub(crate) fn seen_as(connection: &Connection, seen: &Fingerprint) -> Result<Vec<FileRecord>, Error> {
@@ -312,13 +310,17 @@ pub(crate) fn remove(connection: &Connection, id: &FileId, seen: Revision) -> Re
 }
 
 /// The name that the file has in a container, if it is at that revision.
-fn place(connection: &Connection, id: &FileId, seen: Revision) -> Result<Option<(ContainerId, FileName)>, Error> {
-    let (place, revision) = prepared(connection, PLACE)?.query_row([id.as_str()], |row| {
-        let mut fields = Fields::of(row);
-        let place = (fields.parsed()?, fields.parsed()?);
-        Ok((fields.maybe_at()?.is_none().then_some(place), Revision(fields.count()?)))
-    })?;
+fn place(connection: &Connection, id: &FileId, seen: Revision) -> Result<Place, Error> {
+    let (place, revision) = prepared(connection, PLACE)?.query_row([id.as_str()], row(named_place))?;
     if revision == seen { Ok(place) } else { Err(Error::Conflict) }
+}
+
+pub(crate) type Place = Option<(ContainerId, FileName)>;
+
+/// The columns of [`PLACE`].
+pub(crate) fn named_place(fields: &mut Fields<'_>) -> fields::Result<(Place, Revision)> {
+    let place = (fields.parsed()?, fields.parsed()?);
+    Ok((fields.maybe_at()?.is_none().then_some(place), Revision(fields.count()?)))
 }
 
 /// Why an update found no row.

@@ -2,11 +2,11 @@
 
 use lectern_host::records::{Activity, ContentId, RescuedSave, VersionEntry};
 use lectern_host::wopi::{FileId, ItemVersion, UserId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::{Fields, editors_text};
+use crate::fields::{self, Fields, editors_text, row};
 use crate::names::limit as sql_limit;
 
 const ADD_VERSION: &str = "INSERT INTO versions (\
@@ -44,8 +44,7 @@ const POINTED_TO: &str = "SELECT EXISTS (SELECT 1 FROM files WHERE content_id = 
      OR EXISTS (SELECT 1 FROM composed WHERE piece_id = $1) \
      OR EXISTS (SELECT 1 FROM rescued WHERE content_id = $1)";
 
-fn version(row: &Row<'_>) -> rusqlite::Result<VersionEntry> {
-    let mut fields = Fields::of(row);
+pub(crate) fn version(fields: &mut Fields<'_>) -> fields::Result<VersionEntry> {
     Ok(VersionEntry {
         file: fields.parsed()?,
         version: ItemVersion(fields.count()?),
@@ -55,8 +54,7 @@ fn version(row: &Row<'_>) -> rusqlite::Result<VersionEntry> {
     })
 }
 
-fn rescued_save(row: &Row<'_>) -> rusqlite::Result<RescuedSave> {
-    let mut fields = Fields::of(row);
+pub(crate) fn rescued_save(fields: &mut Fields<'_>) -> fields::Result<RescuedSave> {
     Ok(RescuedSave {
         content: ContentId(fields.bytes()?),
         file: fields.parsed()?,
@@ -68,6 +66,10 @@ fn rescued_save(row: &Row<'_>) -> rusqlite::Result<RescuedSave> {
         reason: fields.parsed()?,
         at: fields.at()?,
     })
+}
+
+pub(crate) fn activity(fields: &mut Fields<'_>) -> fields::Result<Activity> {
+    Ok(Activity { file: fields.parsed()?, by: fields.parsed()?, at: fields.at()?, json: fields.parsed()? })
 }
 
 fn write_version(connection: &Connection, sql: &'static str, entry: &VersionEntry) -> Result<usize, Error> {
@@ -96,7 +98,7 @@ pub(crate) fn amend_version(connection: &Connection, entry: &VersionEntry) -> Re
 }
 
 pub(crate) fn versions(connection: &Connection, file: &FileId) -> Result<Vec<VersionEntry>, Error> {
-    Ok(prepared(connection, VERSIONS)?.query_map([file.as_str()], version)?.collect::<Result<_, _>>()?)
+    Ok(prepared(connection, VERSIONS)?.query_map([file.as_str()], row(version))?.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn remove_versions(connection: &Connection, file: &FileId, versions: &[ItemVersion]) -> Result<(), Error> {
@@ -122,7 +124,7 @@ pub(crate) fn files_with_versions(
     // No id is empty, so the empty text comes before all of them.
     let after = after.map_or("", FileId::as_str);
     let mut statement = prepared(connection, FILES_WITH_VERSIONS)?;
-    let files = statement.query_map(params![after, sql_limit(limit)], |row| Fields::of(row).parsed())?;
+    let files = statement.query_map(params![after, sql_limit(limit)], row(fields::parsed))?;
     Ok(files.collect::<Result<_, _>>()?)
 }
 
@@ -145,9 +147,9 @@ pub(crate) fn add_rescued(connection: &Connection, save: &RescuedSave) -> Result
 pub(crate) fn rescued(connection: &Connection, user: Option<&UserId>) -> Result<Vec<RescuedSave>, Error> {
     let saves = match user {
         Some(user) => {
-            prepared(connection, RESCUED_OF)?.query_map([user.as_str()], rescued_save)?.collect::<Result<_, _>>()
+            prepared(connection, RESCUED_OF)?.query_map([user.as_str()], row(rescued_save))?.collect::<Result<_, _>>()
         }
-        None => prepared(connection, RESCUED)?.query_map([], rescued_save)?.collect::<Result<_, _>>(),
+        None => prepared(connection, RESCUED)?.query_map([], row(rescued_save))?.collect::<Result<_, _>>(),
     };
     Ok(saves?)
 }
@@ -170,10 +172,7 @@ pub(crate) fn add_activities(connection: &Connection, activities: &[Activity]) -
 
 pub(crate) fn activities(connection: &Connection, file: &FileId, limit: usize) -> Result<Vec<Activity>, Error> {
     let mut statement = prepared(connection, ACTIVITIES)?;
-    let activities = statement.query_map(params![file.as_str(), sql_limit(limit)], |row| {
-        let mut fields = Fields::of(row);
-        Ok(Activity { file: fields.parsed()?, by: fields.parsed()?, at: fields.at()?, json: fields.parsed()? })
-    })?;
+    let activities = statement.query_map(params![file.as_str(), sql_limit(limit)], row(activity))?;
     Ok(activities.collect::<Result<_, _>>()?)
 }
 

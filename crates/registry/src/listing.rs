@@ -4,7 +4,6 @@ use lectern_host::order::{folded, sort_key};
 use lectern_host::ports::{Mark, Named, Slice, Sort};
 use lectern_host::records::{ContainerRecord, FileRecord};
 use lectern_host::wopi::{ContainerId, FileId, FileName};
-use rusqlite::types::Type;
 use rusqlite::{Connection, params};
 
 use crate::db::prepared;
@@ -151,14 +150,14 @@ pub(crate) fn named_like(
     while found.len() < at_most
         && let Some(row) = names.next()?
     {
-        let mut fields = Fields::of(row);
+        let mut fields = Fields::from(row);
         if !folded(fields.text()?).contains(text) {
             continue;
         }
         found.push(match fields.text()? {
             FILE => Named::File(fields.parsed::<FileId>()?),
             CONTAINER => Named::Container(fields.parsed::<ContainerId>()?),
-            _ => return Err(fields.invalid(Type::Text).into()),
+            _ => return Err(fields.invalid().into()),
         });
     }
     Ok(found)

@@ -3,12 +3,11 @@
 use lectern_host::records::{DiscoveryCache, Revision, Role, Session, SessionId, Timestamp, User};
 use lectern_host::sharing::Guest;
 use lectern_host::wopi::UserId;
-use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{self, Fields, row};
 
 macro_rules! select_user {
     ($rest:literal) => {
@@ -51,15 +50,14 @@ const DISCOVERY: &str = "SELECT client, url, xml, fetched_at FROM discovery WHER
 const PUT_DISCOVERY: &str = "INSERT INTO discovery (client, url, xml, fetched_at) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (client) DO UPDATE SET url = excluded.url, xml = excluded.xml, fetched_at = excluded.fetched_at";
 
-fn user_record(row: &Row<'_>) -> rusqlite::Result<User> {
-    let mut fields = Fields::of(row);
+pub(crate) fn user_record(fields: &mut Fields<'_>) -> fields::Result<User> {
     Ok(User {
         id: fields.parsed()?,
         name: fields.parsed()?,
         display_name: fields.parsed()?,
         role: match Role::parse(fields.text()?) {
             Some(role) => role,
-            None => return Err(fields.invalid(Type::Text)),
+            None => return Err(fields.invalid()),
         },
         password: fields.maybe()?,
         disabled: fields.yes()?,
@@ -69,8 +67,7 @@ fn user_record(row: &Row<'_>) -> rusqlite::Result<User> {
     })
 }
 
-fn session_record(row: &Row<'_>) -> rusqlite::Result<Session> {
-    let mut fields = Fields::of(row);
+pub(crate) fn session_record(fields: &mut Fields<'_>) -> fields::Result<Session> {
     Ok(Session {
         id: SessionId(fields.parsed()?),
         user: fields.parsed()?,
@@ -81,21 +78,30 @@ fn session_record(row: &Row<'_>) -> rusqlite::Result<Session> {
         guest: match (fields.maybe()?, fields.maybe()?) {
             (Some(link), Some(name)) => Some(Guest { link, name }),
             (None, None) => None,
-            _ => return Err(fields.invalid(Type::Text)),
+            _ => return Err(fields.invalid()),
         },
     })
 }
 
+pub(crate) fn discovery_cache(fields: &mut Fields<'_>) -> fields::Result<DiscoveryCache> {
+    Ok(DiscoveryCache {
+        client: fields.parsed()?,
+        url: fields.parsed()?,
+        xml: fields.parsed()?,
+        fetched_at: fields.at()?,
+    })
+}
+
 pub(crate) fn user(connection: &Connection, id: &UserId) -> Result<User, Error> {
-    Ok(prepared(connection, USER)?.query_row([id.as_str()], user_record)?)
+    Ok(prepared(connection, USER)?.query_row([id.as_str()], row(user_record))?)
 }
 
 pub(crate) fn user_named(connection: &Connection, name: &str) -> Result<User, Error> {
-    Ok(prepared(connection, USER_NAMED)?.query_row([name.to_ascii_lowercase()], user_record)?)
+    Ok(prepared(connection, USER_NAMED)?.query_row([name.to_ascii_lowercase()], row(user_record))?)
 }
 
 pub(crate) fn users(connection: &Connection) -> Result<Vec<User>, Error> {
-    Ok(prepared(connection, USERS)?.query_map([], user_record)?.collect::<Result<_, _>>()?)
+    Ok(prepared(connection, USERS)?.query_map([], row(user_record))?.collect::<Result<_, _>>()?)
 }
 
 /// Adds the record as it is, revision included.
@@ -145,11 +151,11 @@ fn write_user(connection: &Connection, sql: &'static str, user: &User) -> Result
 }
 
 pub(crate) fn session(connection: &Connection, id: &SessionId) -> Result<Session, Error> {
-    Ok(prepared(connection, SESSION)?.query_row([&id.0], session_record)?)
+    Ok(prepared(connection, SESSION)?.query_row([&id.0], row(session_record))?)
 }
 
 pub(crate) fn sessions(connection: &Connection, user: &UserId) -> Result<Vec<Session>, Error> {
-    Ok(prepared(connection, SESSIONS_OF)?.query_map([user.as_str()], session_record)?.collect::<Result<_, _>>()?)
+    Ok(prepared(connection, SESSIONS_OF)?.query_map([user.as_str()], row(session_record))?.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn create_session(connection: &Connection, session: &Session) -> Result<(), Error> {
@@ -177,15 +183,7 @@ pub(crate) fn prune_sessions(connection: &Connection, before: Timestamp) -> Resu
 }
 
 pub(crate) fn discovery(connection: &Connection, client: &str) -> Result<DiscoveryCache, Error> {
-    Ok(prepared(connection, DISCOVERY)?.query_row([client], |row| {
-        let mut fields = Fields::of(row);
-        Ok(DiscoveryCache {
-            client: fields.parsed()?,
-            url: fields.parsed()?,
-            xml: fields.parsed()?,
-            fetched_at: fields.at()?,
-        })
-    })?)
+    Ok(prepared(connection, DISCOVERY)?.query_row([client], row(discovery_cache))?)
 }
 
 pub(crate) fn put_discovery(connection: &Connection, cache: &DiscoveryCache) -> Result<(), Error> {

@@ -4,12 +4,11 @@ use lectern_host::access::Right;
 use lectern_host::records::{Revision, Timestamp};
 use lectern_host::sharing::{Grant, Group, GroupId, Item, Link, LinkId, Principal, SecretHash};
 use lectern_host::wopi::UserId;
-use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{self, Fields, row};
 use crate::names::limit;
 
 const FILE: &str = "file";
@@ -101,40 +100,38 @@ fn principal_columns(principal: &Principal) -> (&'static str, &str) {
     }
 }
 
-pub(crate) fn item(fields: &mut Fields<'_>) -> rusqlite::Result<Item> {
+pub(crate) fn item(fields: &mut Fields<'_>) -> fields::Result<Item> {
     match fields.text()? {
         FILE => Ok(Item::File(fields.parsed()?)),
         CONTAINER => Ok(Item::Container(fields.parsed()?)),
-        _ => Err(fields.invalid(Type::Text)),
+        _ => Err(fields.invalid()),
     }
 }
 
-fn principal(fields: &mut Fields<'_>) -> rusqlite::Result<Principal> {
+fn principal(fields: &mut Fields<'_>) -> fields::Result<Principal> {
     match fields.text()? {
         USER => Ok(Principal::User(fields.parsed()?)),
         GROUP => Ok(Principal::Group(fields.parsed()?)),
-        _ => Err(fields.invalid(Type::Text)),
+        _ => Err(fields.invalid()),
     }
 }
 
-fn right(fields: &mut Fields<'_>) -> rusqlite::Result<Right> {
+fn right(fields: &mut Fields<'_>) -> fields::Result<Right> {
     let text = fields.text()?;
-    Right::parse(text).ok_or_else(|| fields.invalid(Type::Text))
+    Right::parse(text).ok_or_else(|| fields.invalid())
 }
 
-fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
-    let mut fields = Fields::of(row);
+pub(crate) fn grant(fields: &mut Fields<'_>) -> fields::Result<Grant> {
     Ok(Grant {
-        item: item(&mut fields)?,
-        to: principal(&mut fields)?,
-        right: right(&mut fields)?,
+        item: item(fields)?,
+        to: principal(fields)?,
+        right: right(fields)?,
         by: fields.parsed()?,
         at: fields.at()?,
     })
 }
 
-fn group_record(row: &Row<'_>) -> rusqlite::Result<Group> {
-    let mut fields = Fields::of(row);
+pub(crate) fn group_record(fields: &mut Fields<'_>) -> fields::Result<Group> {
     Ok(Group {
         id: fields.parsed()?,
         name: fields.parsed()?,
@@ -143,12 +140,11 @@ fn group_record(row: &Row<'_>) -> rusqlite::Result<Group> {
     })
 }
 
-fn link_record(row: &Row<'_>) -> rusqlite::Result<Link> {
-    let mut fields = Fields::of(row);
+pub(crate) fn link_record(fields: &mut Fields<'_>) -> fields::Result<Link> {
     Ok(Link {
         id: fields.parsed()?,
-        item: item(&mut fields)?,
-        right: right(&mut fields)?,
+        item: item(fields)?,
+        right: right(fields)?,
         secret: fields.bytes()?,
         password: fields.maybe()?,
         label: fields.parsed()?,
@@ -161,7 +157,7 @@ fn link_record(row: &Row<'_>) -> rusqlite::Result<Link> {
 
 pub(crate) fn grants_on(connection: &Connection, item: &Item) -> Result<Vec<Grant>, Error> {
     let (kind, id) = item_columns(item);
-    Ok(prepared(connection, GRANTS_ON)?.query_map([kind, id], grant)?.collect::<Result<_, _>>()?)
+    Ok(prepared(connection, GRANTS_ON)?.query_map([kind, id], row(grant))?.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn grants_to(connection: &Connection, to: &[Principal], at_most: usize) -> Result<Vec<Grant>, Error> {
@@ -169,7 +165,7 @@ pub(crate) fn grants_to(connection: &Connection, to: &[Principal], at_most: usiz
     let mut grants: Vec<Grant> = Vec::new();
     for principal in to {
         let (kind, id) = principal_columns(principal);
-        let found = statement.query_map(params![kind, id, limit(at_most)], grant)?;
+        let found = statement.query_map(params![kind, id, limit(at_most)], row(grant))?;
         for found in found {
             grants.push(found?);
         }
@@ -194,15 +190,15 @@ pub(crate) fn remove_grant(connection: &Connection, item: &Item, to: &Principal)
 }
 
 pub(crate) fn groups(connection: &Connection) -> Result<Vec<Group>, Error> {
-    Ok(prepared(connection, GROUPS)?.query_map([], group_record)?.collect::<Result<_, _>>()?)
+    Ok(prepared(connection, GROUPS)?.query_map([], row(group_record))?.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn group(connection: &Connection, id: &GroupId) -> Result<Group, Error> {
-    Ok(prepared(connection, GROUP_BY_ID)?.query_row([id.as_str()], group_record)?)
+    Ok(prepared(connection, GROUP_BY_ID)?.query_row([id.as_str()], row(group_record))?)
 }
 
 pub(crate) fn group_named(connection: &Connection, name: &str) -> Result<Group, Error> {
-    Ok(prepared(connection, GROUP_NAMED)?.query_row([name.to_ascii_lowercase()], group_record)?)
+    Ok(prepared(connection, GROUP_NAMED)?.query_row([name.to_ascii_lowercase()], row(group_record))?)
 }
 
 /// Adds the record as it is, revision included.
@@ -245,13 +241,13 @@ pub(crate) fn remove_group(connection: &Connection, id: &GroupId, seen: Revision
 
 pub(crate) fn members(connection: &Connection, group: &GroupId) -> Result<Vec<UserId>, Error> {
     let mut statement = prepared(connection, MEMBERS)?;
-    let members = statement.query_map([group.as_str()], |row| Fields::of(row).parsed())?;
+    let members = statement.query_map([group.as_str()], row(fields::parsed))?;
     Ok(members.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn groups_of(connection: &Connection, user: &UserId) -> Result<Vec<GroupId>, Error> {
     let mut statement = prepared(connection, GROUPS_OF)?;
-    let groups = statement.query_map([user.as_str()], |row| Fields::of(row).parsed())?;
+    let groups = statement.query_map([user.as_str()], row(fields::parsed))?;
     Ok(groups.collect::<Result<_, _>>()?)
 }
 
@@ -289,16 +285,16 @@ pub(crate) fn create_link(connection: &Connection, link: &Link) -> Result<(), Er
 }
 
 pub(crate) fn link(connection: &Connection, id: &LinkId) -> Result<Link, Error> {
-    Ok(prepared(connection, LINK)?.query_row([id.as_str()], link_record)?)
+    Ok(prepared(connection, LINK)?.query_row([id.as_str()], row(link_record))?)
 }
 
 pub(crate) fn link_with(connection: &Connection, secret: &SecretHash) -> Result<Link, Error> {
-    Ok(prepared(connection, LINK_WITH)?.query_row([secret.as_slice()], link_record)?)
+    Ok(prepared(connection, LINK_WITH)?.query_row([secret.as_slice()], row(link_record))?)
 }
 
 pub(crate) fn links_on(connection: &Connection, item: &Item) -> Result<Vec<Link>, Error> {
     let (kind, id) = item_columns(item);
-    Ok(prepared(connection, LINKS_ON)?.query_map([kind, id], link_record)?.collect::<Result<_, _>>()?)
+    Ok(prepared(connection, LINKS_ON)?.query_map([kind, id], row(link_record))?.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn revoke_link(connection: &Connection, id: &LinkId, at: Timestamp) -> Result<(), Error> {
