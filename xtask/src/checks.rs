@@ -20,6 +20,9 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
 const FOR_THE_BROWSER: &[(&str, &str, &str)] =
     &[("chromium", "chromium", "the tests in a browser"), ("npm", "npm", "axe-core, which looks at accessibility")];
 
+/// Without these, the tests of the registry on PostgreSQL are skipped.
+const FOR_THE_DATABASE: &[(&str, &str, &str)] = &[("initdb", "postgresql", "the registry on PostgreSQL")];
+
 /// axe-core (MPL-2.0): the package from npm that the browser's tests put into pages. It is fetched, not kept here.
 const AXE: &str = "axe-core@4.14.1";
 
@@ -30,6 +33,7 @@ const AXE_FOLDER: &str = "target/axe-core";
 pub(crate) fn run() -> anyhow::Result<()> {
     tools::need(PROGRAMS)?;
     tools::want(FOR_THE_BROWSER)?;
+    tools::want(FOR_THE_DATABASE)?;
     fetch_axe()?;
     tools::cargo(&["fmt", "--all", "--check"])?;
     tools::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;

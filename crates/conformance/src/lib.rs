@@ -2,7 +2,10 @@
 //!
 //! A backend's test calls a suite with something that makes a new, empty backend; the suite panics at the first broken
 //! promise. It knows only the ports, so a new backend needs no change here. A single promise can be tried by itself.
+//!
+//! Backends that talk to a server find one in [`servers`], and a proxy that cuts the line to it.
 
 pub mod contents;
 pub mod registry;
+pub mod servers;
 pub mod tree;
