@@ -19,16 +19,17 @@ macro_rules! select {
     };
 }
 
-const ENTRY: &str = select!("WHERE id = $1");
-const LATEST: &str = select!("ORDER BY deleted_at DESC, id DESC LIMIT $1");
-const AFTER: &str = select!("WHERE (deleted_at, id) < ($1, $2) ORDER BY deleted_at DESC, id DESC LIMIT $3");
+pub(crate) const ENTRY: &str = select!("WHERE id = $1");
+pub(crate) const LATEST: &str = select!("ORDER BY deleted_at DESC, id DESC LIMIT $1");
+pub(crate) const AFTER: &str = select!("WHERE (deleted_at, id) < ($1, $2) ORDER BY deleted_at DESC, id DESC LIMIT $3");
 const ADD: &str = "INSERT INTO bin (id, item_kind, item_id, name, container_id, deleted_by, deleted_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
 const ADD_CONTAINER: &str = "INSERT INTO bin_containers (bin_id, number, container_id, parent_id, name, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6)";
-const CONTAINERS: &str =
+pub(crate) const CONTAINERS: &str =
     "SELECT container_id, parent_id, name, created_at FROM bin_containers WHERE bin_id = $1 ORDER BY number";
-const FILES_DELETED_IN: &str = files::select!("FROM files f WHERE f.container_id = $1 AND f.deleted_at IS NOT NULL");
+pub(crate) const FILES_DELETED_IN: &str =
+    files::select!("FROM files f WHERE f.container_id = $1 AND f.deleted_at IS NOT NULL");
 const REMOVE: &str = "DELETE FROM bin WHERE id = $1";
 const REMOVE_CONTAINERS: &str = "DELETE FROM bin_containers WHERE bin_id = $1";
 const PRUNE: &str = "DELETE FROM bin WHERE deleted_at < $1";

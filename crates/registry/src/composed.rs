@@ -8,10 +8,12 @@ use crate::error::Error;
 use crate::fields::{self, Fields, row};
 
 const ADD: &str = "INSERT INTO composed (content_id, start, size, piece_id, piece_offset) VALUES ($1, $2, $3, $4, $5)";
-const PIECES: &str = "SELECT piece_id, piece_offset, size FROM composed WHERE content_id = $1 ORDER BY start";
+pub(crate) const PIECES: &str =
+    "SELECT piece_id, piece_offset, size FROM composed WHERE content_id = $1 ORDER BY start";
 // Every content has one piece that begins at 0.
-const IDS: &str = "SELECT content_id FROM composed WHERE content_id > $1 AND start = 0 ORDER BY content_id LIMIT $2";
-const REMOVE: &str = "DELETE FROM composed WHERE content_id = $1";
+pub(crate) const IDS: &str =
+    "SELECT content_id FROM composed WHERE content_id > $1 AND start = 0 ORDER BY content_id LIMIT $2";
+pub(crate) const REMOVE: &str = "DELETE FROM composed WHERE content_id = $1";
 
 pub(crate) fn add(connection: &Connection, id: &ContentId, pieces: &[ContentPiece]) -> Result<(), Error> {
     let mut statement = prepared(connection, ADD)?;

@@ -16,11 +16,11 @@ macro_rules! select {
     };
 }
 
-const BY_ID: &str = select!("WHERE id = $1");
-const ROOT: &str = select!("WHERE parent_id IS NULL");
-const BY_NAME: &str = select!("WHERE parent_id = $1 AND name = $2");
-const BY_INODE: &str = select!("WHERE seen_inode = $1 AND seen_born_ns IS $2");
-const IN_CONTAINER: &str = select!("WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3");
+pub(crate) const BY_ID: &str = select!("WHERE id = $1");
+pub(crate) const ROOT: &str = select!("WHERE parent_id IS NULL");
+pub(crate) const BY_NAME: &str = select!("WHERE parent_id = $1 AND name = $2");
+pub(crate) const BY_INODE: &str = select!("WHERE seen_inode = $1 AND seen_born_ns IS NOT DISTINCT FROM $2");
+pub(crate) const IN_CONTAINER: &str = select!("WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3");
 const INSERT: &str = "INSERT INTO containers (parent_id, name, revision, created_at, seen_inode, seen_born_ns, id) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
 const UPDATE: &str = "UPDATE containers SET \
@@ -100,7 +100,7 @@ pub(crate) fn ensure_root(connection: &Connection) -> Result<(), Error> {
 }
 
 /// RFC 4648 in lower case, without padding.
-fn base32(bytes: [u8; 16]) -> String {
+pub(crate) fn base32(bytes: [u8; 16]) -> String {
     const ALPHABET: [char; 32] = [
         'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v',
         'w', 'x', 'y', 'z', '2', '3', '4', '5', '6', '7',
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn base32_is_that_of_rfc_4648_in_lower_case() {
+    pub(crate) fn base32_is_that_of_rfc_4648_in_lower_case() {
         assert_eq!(base32([0; 16]), "aaaaaaaaaaaaaaaaaaaaaaaaaa");
         assert_eq!(base32([0xFF; 16]), "77777777777777777777777774");
         // Worked out with another implementation: Python's base64.b32encode(b"foobarfoobarfoob").

@@ -6,6 +6,8 @@ use lectern_host::records::{Content, ContentId, Fingerprint, ModifiedAt, Sha256,
 use lectern_host::sharing::{BinId, GroupId, LinkId};
 use lectern_host::wopi::{ContainerId, FileId, FileName, LockId, UserId};
 
+use crate::nul;
+
 /// A column holds something that we never wrote.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("column {0} holds no valid value")]
@@ -87,6 +89,11 @@ pub(crate) fn count(fields: &mut Fields<'_>) -> Result<u64> {
     fields.count()
 }
 
+/// One column with what PostgreSQL says of a condition.
+pub(crate) fn truth(fields: &mut Fields<'_>) -> Result<bool> {
+    fields.truth()
+}
+
 /// A value that a column of PostgreSQL may hold.
 type Postgres<T> = std::result::Result<Option<T>, tokio_postgres::Error>;
 
@@ -112,6 +119,40 @@ impl<'r> Fields<'r> {
             Row::Postgres(row) => {
                 let value: Postgres<&'r str> = row.try_get(at);
                 value.map_err(|_| self.invalid())
+            }
+        }
+    }
+
+    /// Leaves columns out.
+    pub(crate) fn skip(&mut self, columns: usize) {
+        self.next += columns;
+    }
+
+    /// A row that may not be there, in so many columns, the first of which is never empty in one that is.
+    pub(crate) fn maybe_row<T>(
+        &mut self,
+        columns: usize,
+        read: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let first = self.next;
+        if self.maybe_text()?.is_none() {
+            self.next = first + columns;
+            return Ok(None);
+        }
+        self.next = first;
+        let value = read(self)?;
+        debug_assert_eq!(self.next, first + columns, "the columns are counted wrong");
+        Ok(Some(value))
+    }
+
+    /// A list, of PostgreSQL only.
+    pub(crate) fn list<T: tokio_postgres::types::FromSql<'r>>(&mut self) -> Result<Vec<T>> {
+        let at = self.column();
+        match self.row {
+            Row::Sqlite(_) => Err(self.invalid()),
+            Row::Postgres(row) => {
+                let list: Postgres<Vec<T>> = row.try_get(at);
+                Ok(list.map_err(|_| self.invalid())?.unwrap_or_default())
             }
         }
     }
@@ -143,6 +184,15 @@ impl<'r> Fields<'r> {
         self.number().map(|number| number != 0)
     }
 
+    /// What PostgreSQL says of a condition.
+    pub(crate) fn truth(&mut self) -> Result<bool> {
+        let at = self.column();
+        match self.row {
+            Row::Sqlite(_) => Err(self.invalid()),
+            Row::Postgres(row) => row.try_get(at).map_err(|_| self.invalid()),
+        }
+    }
+
     pub(crate) fn maybe_blob(&mut self) -> Result<Option<&'r [u8]>> {
         let at = self.column();
         match self.row {
@@ -159,10 +209,12 @@ impl<'r> Fields<'r> {
     }
 
     pub(crate) fn maybe<T: FromText>(&mut self) -> Result<Option<T>> {
-        match self.maybe_text()? {
-            None => Ok(None),
-            Some(text) => T::from_text(text).map(Some).ok_or_else(|| self.invalid()),
-        }
+        let value = match (self.maybe_text()?, self.row) {
+            (None, _) => return Ok(None),
+            (Some(text), Row::Sqlite(_)) => T::from_text(text),
+            (Some(text), Row::Postgres(_)) => T::from_text(&nul::unescaped(text)),
+        };
+        value.map(Some).ok_or_else(|| self.invalid())
     }
 
     pub(crate) fn parsed<T: FromText>(&mut self) -> Result<T> {

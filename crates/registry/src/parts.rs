@@ -36,33 +36,33 @@ macro_rules! outdated {
         )
     };
 }
-const PRUNE_STREAMS: &str = outdated!("DELETE FROM streams WHERE updated_at < $1 OR ", "");
-const PRUNE_PROPERTIES: &str =
+pub(crate) const PRUNE_STREAMS: &str = outdated!("DELETE FROM streams WHERE updated_at < $1 OR ", "");
+pub(crate) const PRUNE_PROPERTIES: &str =
     outdated!("DELETE FROM properties WHERE updated_at < $1 OR (retention = 'delete' AND ", ")");
-const PRUNE_SIGNATURES: &str =
+pub(crate) const PRUNE_SIGNATURES: &str =
     outdated!("UPDATE parts SET main_scheme = NULL, main_signature = NULL WHERE main_scheme IS NOT NULL AND ", "");
 
 const FULL_FILE: &str = "FullFile";
 const ZIP: &str = "Zip";
-const KEEP: &str = "keep";
-const DELETE: &str = "delete";
+pub(crate) const KEEP: &str = "keep";
+pub(crate) const DELETE: &str = "delete";
 
 /// Bytes of one chunk in a signature.
 const CHUNK_BYTES: usize = 24;
 
-fn scheme_text(scheme: ChunkingScheme) -> &'static str {
+pub(crate) fn scheme_text(scheme: ChunkingScheme) -> &'static str {
     match scheme {
         ChunkingScheme::FullFile => FULL_FILE,
         ChunkingScheme::Zip => ZIP,
     }
 }
 
-fn signature_bytes(signature: &Signature) -> Vec<u8> {
+pub(crate) fn signature_bytes(signature: &Signature) -> Vec<u8> {
     signature.chunks.iter().flat_map(|chunk| chunk.id.0.into_iter().chain(chunk.length.to_be_bytes())).collect()
 }
 
 /// Two columns: the scheme, and the chunks. No scheme is no signature.
-fn signature(fields: &mut Fields<'_>) -> fields::Result<Option<Signature>> {
+pub(crate) fn signature(fields: &mut Fields<'_>) -> fields::Result<Option<Signature>> {
     let scheme = match fields.maybe_text()? {
         None => None,
         Some(FULL_FILE) => Some(ChunkingScheme::FullFile),
@@ -84,14 +84,15 @@ fn signature(fields: &mut Fields<'_>) -> fields::Result<Option<Signature>> {
 }
 
 pub(crate) fn stream(fields: &mut Fields<'_>) -> fields::Result<AlternateStream> {
-    let id = StreamId::parse(fields.text()?).ok_or_else(|| fields.invalid())?;
+    let id: String = fields.parsed()?;
+    let id = StreamId::parse(&id).ok_or_else(|| fields.invalid())?;
     let content = ContentId(fields.bytes()?);
     let signature = signature(fields)?.ok_or_else(|| fields.invalid())?;
     Ok(AlternateStream { id, content, signature, updated_at: fields.at()? })
 }
 
 pub(crate) fn property(fields: &mut Fields<'_>) -> fields::Result<StoredProperty> {
-    let (name, value) = (fields.text()?.to_owned(), fields.text()?.to_owned());
+    let (name, value) = (fields.parsed()?, fields.parsed()?);
     let retention = match fields.text()? {
         KEEP => Retention::KeepOnContentChange,
         DELETE => Retention::DeleteOnContentChange,

@@ -3,11 +3,12 @@
 use lectern_host::records::{DiscoveryCache, Revision, Role, Session, SessionId, Timestamp, User};
 use lectern_host::sharing::Guest;
 use lectern_host::wopi::UserId;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, params, params_from_iter};
 
 use crate::db::prepared;
 use crate::error::Error;
 use crate::fields::{self, Fields, row};
+use crate::values::{Value, values};
 
 macro_rules! select_user {
     ($rest:literal) => {
@@ -27,27 +28,27 @@ macro_rules! select_session {
     };
 }
 
-const USER: &str = select_user!("WHERE id = $1");
-const USER_NAMED: &str = select_user!("WHERE name_key = $1");
-const USERS: &str = select_user!("ORDER BY name_key");
+pub(crate) const USER: &str = select_user!("WHERE id = $1");
+pub(crate) const USER_NAMED: &str = select_user!("WHERE name_key = $1");
+pub(crate) const USERS: &str = select_user!("ORDER BY name_key");
 const USER_ID_OF_NAME: &str = "SELECT id FROM users WHERE name_key = $1";
 const USER_REVISION: &str = "SELECT revision FROM users WHERE id = $1";
-const ADD_USER: &str = "INSERT INTO users (\
+pub(crate) const ADD_USER: &str = "INSERT INTO users (\
      name, name_key, display_name, role, password, disabled, user_info, revision, created_at, id) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const UPDATE_USER: &str = "UPDATE users SET name = $1, name_key = $2, display_name = $3, role = $4, password = $5, \
      disabled = $6, user_info = $7, revision = $8, created_at = $9 WHERE id = $10";
 
-const SESSION: &str = select_session!("WHERE id = $1");
-const SESSIONS_OF: &str = select_session!("WHERE user_id = $1 ORDER BY created_at DESC, id DESC");
-const ADD_SESSION: &str = "INSERT INTO sessions (\
+pub(crate) const SESSION: &str = select_session!("WHERE id = $1");
+pub(crate) const SESSIONS_OF: &str = select_session!("WHERE user_id = $1 ORDER BY created_at DESC, id DESC");
+pub(crate) const ADD_SESSION: &str = "INSERT INTO sessions (\
      id, user_id, label, created_at, expires_at, revoked_at, guest_link, guest_name) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
-const REVOKE_SESSION: &str = "UPDATE sessions SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2";
-const PRUNE_SESSIONS: &str = "DELETE FROM sessions WHERE expires_at < $1";
+pub(crate) const REVOKE_SESSION: &str = "UPDATE sessions SET revoked_at = coalesce(revoked_at, $1) WHERE id = $2";
+pub(crate) const PRUNE_SESSIONS: &str = "DELETE FROM sessions WHERE expires_at < $1";
 
-const DISCOVERY: &str = "SELECT client, url, xml, fetched_at FROM discovery WHERE client = $1";
-const PUT_DISCOVERY: &str = "INSERT INTO discovery (client, url, xml, fetched_at) VALUES ($1, $2, $3, $4) \
+pub(crate) const DISCOVERY: &str = "SELECT client, url, xml, fetched_at FROM discovery WHERE client = $1";
+pub(crate) const PUT_DISCOVERY: &str = "INSERT INTO discovery (client, url, xml, fetched_at) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (client) DO UPDATE SET url = excluded.url, xml = excluded.xml, fetched_at = excluded.fetched_at";
 
 pub(crate) fn user_record(fields: &mut Fields<'_>) -> fields::Result<User> {
@@ -134,20 +135,25 @@ fn name_is_free(connection: &Connection, user: &User) -> Result<(), Error> {
 }
 
 fn write_user(connection: &Connection, sql: &'static str, user: &User) -> Result<(), Error> {
+    prepared(connection, sql)?.execute(params_from_iter(user_values(user)))?;
+    Ok(())
+}
+
+/// The values of all columns, the id last.
+pub(crate) fn user_values(user: &User) -> [Value<'_>; 10] {
     let User { id, name, display_name, role, password, disabled, user_info, revision, created_at } = user;
-    prepared(connection, sql)?.execute(params![
+    values![
         name,
         name.to_ascii_lowercase(),
         display_name,
         role.as_str(),
-        password,
-        disabled,
-        user_info,
+        password.as_deref(),
+        *disabled,
+        user_info.as_deref(),
         revision.0.cast_signed(),
         created_at.0,
         id.as_str(),
-    ])?;
-    Ok(())
+    ]
 }
 
 pub(crate) fn session(connection: &Connection, id: &SessionId) -> Result<Session, Error> {
@@ -159,18 +165,23 @@ pub(crate) fn sessions(connection: &Connection, user: &UserId) -> Result<Vec<Ses
 }
 
 pub(crate) fn create_session(connection: &Connection, session: &Session) -> Result<(), Error> {
+    let added = prepared(connection, ADD_SESSION)?.execute(params_from_iter(session_values(session)))?;
+    if added == 0 { Err(Error::Conflict) } else { Ok(()) }
+}
+
+/// The values of all columns.
+pub(crate) fn session_values(session: &Session) -> [Value<'_>; 8] {
     let Session { id, user, label, created_at, expires_at, revoked_at, guest } = session;
-    let added = prepared(connection, ADD_SESSION)?.execute(params![
-        id.0,
+    values![
+        &id.0,
         user.as_str(),
         label,
         created_at.0,
         expires_at.0,
         revoked_at.map(|at| at.0),
         guest.as_ref().map(|guest| guest.link.as_str()),
-        guest.as_ref().map(|guest| &guest.name),
-    ])?;
-    if added == 0 { Err(Error::Conflict) } else { Ok(()) }
+        guest.as_ref().map(|guest| guest.name.as_str()),
+    ]
 }
 
 pub(crate) fn revoke_session(connection: &Connection, id: &SessionId, at: Timestamp) -> Result<(), Error> {

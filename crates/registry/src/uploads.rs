@@ -10,11 +10,12 @@ use crate::fields::{self, Fields, row};
 
 const UPLOAD: &str = "SELECT id, file_id, user_id, updated_at FROM uploads WHERE id = $1";
 const PIECES: &str = "SELECT content_id, size FROM upload_pieces WHERE upload_id = $1 ORDER BY start";
-const COUNT: &str = "SELECT count(*) FROM uploads WHERE user_id = $1 AND updated_at > $2";
+pub(crate) const COUNT: &str = "SELECT count(*) FROM uploads WHERE user_id = $1 AND updated_at > $2";
 const ADD: &str = "INSERT INTO uploads (id, file_id, user_id, received, updated_at) VALUES ($1, $2, $3, $4, $5)";
 const ADD_PIECE: &str = "INSERT INTO upload_pieces (upload_id, start, size, content_id) VALUES ($1, $2, $3, $4)";
-const EXTEND: &str = "UPDATE uploads SET received = received + $1, updated_at = $2 WHERE id = $3 AND received = $4";
-const EXISTS: &str = "SELECT 1 FROM uploads WHERE id = $1";
+pub(crate) const EXTEND: &str =
+    "UPDATE uploads SET received = received + $1, updated_at = $2 WHERE id = $3 AND received = $4";
+pub(crate) const EXISTS: &str = "SELECT 1 FROM uploads WHERE id = $1";
 const REMOVE: &str = "DELETE FROM uploads WHERE id = $1";
 const REMOVE_PIECES: &str = "DELETE FROM upload_pieces WHERE upload_id = $1";
 const OUTLIVED: &str = "SELECT id FROM uploads WHERE updated_at < $1";
