@@ -247,7 +247,11 @@ async fn create_all(pool: &Pool, named: &[Vec<Value<'_>>], deleted: &[Vec<Value<
     lease.begin().await?;
     for (sql, records) in [(CREATE_IF_FREE, named), (CREATE_DELETED, deleted)] {
         for some in records.chunks(UNDER_WAY_MAX) {
-            lease.run_many(sql, some).await?;
+            if let Err(trouble) = lease.run_many(sql, some).await {
+                // It happened or it did not: the connection is given back only if it did.
+                let _ = lease.roll_back().await;
+                return Err(trouble);
+            }
         }
     }
     lease.commit().await

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use futures_util::TryStreamExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use tokio_postgres::{Client, NoTls, Row, SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, NoTls, Row, SimpleColumn, SimpleQueryMessage, Statement};
 
 use super::settings::{ANSWER_GRACE, PostgresSettings};
 use super::targets::Target;
@@ -130,7 +130,7 @@ impl Pool {
         };
         for message in client.simple_query(&self.greeting).await.map_err(failed)? {
             let SimpleQueryMessage::Row(row) = message else { continue };
-            let column = row.columns().first().map(|column| column.name());
+            let column = row.columns().first().map(SimpleColumn::name);
             match (column, row.get(0)) {
                 (Some(IS_READ_ONLY), Some("on")) => return Err(Trouble::NotSent(Error::ReadOnly(target.name.clone()))),
                 (Some(ENCODING), Some(encoding)) if encoding != "UTF8" => {
@@ -158,15 +158,17 @@ where
 /// What every connection is set to, and what it is asked.
 ///
 /// * Plans are made once for each statement, whatever its values: every one of ours walks an index. They are made as if
-///   reading a whole table were dear, because a table may be small when the plan is made and large when it is used. JIT
-///   only costs time on such statements.
+///   reading a whole table were dear, because a table may be small when the plan is made and large when it is used, and
+///   as if one page cost what the next one does, because what we read is in memory or on a disk without arms. JIT only
+///   costs time on such statements.
 /// * A commit that was answered is on the disk, also where the server's default says otherwise.
-fn greeting(settings: &PostgresSettings) -> String {
+pub(super) fn greeting(settings: &PostgresSettings) -> String {
     let (statement, idle) = (settings.statement_timeout.as_millis(), settings.idle_in_transaction_timeout.as_millis());
     format!(
         "SET statement_timeout = {statement}; SET idle_in_transaction_session_timeout = {idle}; \
          SET default_transaction_isolation = 'read committed'; \
-         SET plan_cache_mode = 'force_generic_plan'; SET enable_seqscan = off; SET jit = off; \
+         SET plan_cache_mode = 'force_generic_plan'; SET enable_seqscan = off; SET random_page_cost = 1.1; \
+         SET jit = off; \
          SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'; \
          SHOW {ENCODING}; SHOW {IS_READ_ONLY}"
     )

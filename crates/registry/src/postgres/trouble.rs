@@ -44,7 +44,7 @@ impl Trouble {
     /// | anything else | final |
     pub(crate) fn of(error: tokio_postgres::Error, sent: bool) -> Self {
         let code = error.code().cloned();
-        let lost = error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>());
+        let lost = is_lost(&error);
         let wrapped = Error::Postgres(Arc::new(error));
         match code {
             Some(code) if is_undone(&code) => Self::Undone(wrapped),
@@ -85,6 +85,11 @@ fn is_undone(code: &SqlState) -> bool {
     .contains(code)
 }
 
+/// Whether the connection ended without a word.
+fn is_lost(error: &tokio_postgres::Error) -> bool {
+    error.is_closed() || error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
+}
+
 /// Whether the server says that this connection, or the server, ends or has not begun.
 fn is_end(code: &SqlState) -> bool {
     code.code().starts_with("08")
@@ -111,8 +116,7 @@ pub(crate) enum Kind {
 /// | anything else | other |
 pub(crate) fn kind(error: &tokio_postgres::Error) -> Kind {
     let Some(code) = error.code() else {
-        let passes = error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>());
-        return if passes { Kind::Passing } else { Kind::Other };
+        return if is_lost(error) { Kind::Passing } else { Kind::Other };
     };
     match code.code() {
         "53100" => Kind::Full,
