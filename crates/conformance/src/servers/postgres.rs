@@ -204,6 +204,18 @@ impl Postgres {
         thread.join().expect("the statements were run");
     }
 
+    /// Who may sign in how, from now on: lines of `pg_hba.conf`, before those that let everybody in.
+    ///
+    /// # Panics
+    ///
+    /// If they cannot be written.
+    pub fn admit(&self, rules: &str) {
+        let path = self.data().join("pg_hba.conf");
+        let known = std::fs::read_to_string(&path).expect("the server has rules");
+        std::fs::write(&path, format!("{rules}\n{known}")).expect("they can be written");
+        self.execute(SUPERUSER, "SELECT pg_reload_conf()");
+    }
+
     /// Makes the database's files.
     fn make(&self) {
         let mut initdb = self.command("initdb");
