@@ -106,6 +106,11 @@ async fn requests_and_answers_are_cut_as_often_as_was_said() {
         }
     }
     assert_eq!(proxy.answers_to_cut(), 0);
+    proxy.cut_answers_after(2, 1);
+    let mut line = TcpStream::connect(proxy.address()).await.unwrap();
+    for expected in [Some("word"), Some("word"), None] {
+        assert_eq!(say(&mut line, "word").await.as_deref(), expected);
+    }
 }
 
 #[tokio::test]

@@ -51,9 +51,32 @@ struct Shared {
     line: watch::Sender<Line>,
     /// How often all connections were cut, and how the last time.
     cuts: watch::Sender<(u64, Cut)>,
-    requests_to_cut: AtomicU32,
-    answers_to_cut: AtomicU32,
+    requests: Pieces,
+    answers: Pieces,
     connections: AtomicU64,
+}
+
+/// What becomes of the next pieces in one direction.
+#[derive(Debug, Default)]
+struct Pieces {
+    to_pass: AtomicU32,
+    to_cut: AtomicU32,
+}
+
+impl Pieces {
+    fn set(&self, pass: u32, cut: u32) {
+        self.to_cut.store(0, Ordering::SeqCst);
+        self.to_pass.store(pass, Ordering::SeqCst);
+        self.to_cut.store(cut, Ordering::SeqCst);
+    }
+
+    /// Whether the next one is cut.
+    fn cuts(&self) -> bool {
+        let count_down = |left: &AtomicU32| {
+            left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+        };
+        !count_down(&self.to_pass) && count_down(&self.to_cut)
+    }
 }
 
 impl Proxy {
@@ -69,8 +92,8 @@ impl Proxy {
             to,
             line: watch::Sender::new(Line::Open),
             cuts: watch::Sender::new((0, Cut::Closed)),
-            requests_to_cut: AtomicU32::new(0),
-            answers_to_cut: AtomicU32::new(0),
+            requests: Pieces::default(),
+            answers: Pieces::default(),
             connections: AtomicU64::new(0),
         });
         let listening = tokio::spawn(accept(listener, Arc::clone(&shared)));
@@ -118,18 +141,23 @@ impl Proxy {
 
     /// Of the next `count` pieces that a client sends, none arrives: its connection is cut instead.
     pub fn cut_requests(&self, count: u32) {
-        self.shared.requests_to_cut.store(count, Ordering::SeqCst);
+        self.shared.requests.set(0, count);
     }
 
     /// Of the next `count` pieces that the server answers, none arrives: what was asked was done, and the connection is
     /// cut instead of saying so.
     pub fn cut_answers(&self, count: u32) {
-        self.shared.answers_to_cut.store(count, Ordering::SeqCst);
+        self.cut_answers_after(0, count);
+    }
+
+    /// The same, but so many pieces that the server answers arrive first.
+    pub fn cut_answers_after(&self, arrive: u32, count: u32) {
+        self.shared.answers.set(arrive, count);
     }
 
     /// How many of [`Self::cut_answers`] are still to come.
     pub fn answers_to_cut(&self) -> u32 {
-        self.shared.answers_to_cut.load(Ordering::SeqCst)
+        self.shared.answers.to_cut.load(Ordering::SeqCst)
     }
 
     /// Refuses new connections; those that are there stay.
@@ -187,8 +215,8 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
         let cut = async { if cuts.changed().await.is_ok() { cuts.borrow().1 } else { Cut::Closed } };
         tokio::select! {
             how = cut => how,
-            () = one_way(from_client, to_server, &shared, &shared.requests_to_cut) => Cut::Closed,
-            () = one_way(from_server, to_client, &shared, &shared.answers_to_cut) => Cut::Closed,
+            () = one_way(from_client, to_server, &shared, &shared.requests) => Cut::Closed,
+            () = one_way(from_server, to_client, &shared, &shared.answers) => Cut::Closed,
         }
     };
     if how == Cut::Reset {
@@ -197,11 +225,11 @@ async fn carry(mut client: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn one_way(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared, to_cut: &AtomicU32) {
+async fn one_way(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, shared: &Shared, pieces: &Pieces) {
     let mut line = shared.line.subscribe();
     let mut piece = vec![0; PIECE_BYTES];
     while let Ok(count @ 1..) = from.read(&mut piece).await {
-        if to_cut.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+        if pieces.cuts() {
             return;
         }
         let now = *line.borrow_and_update();

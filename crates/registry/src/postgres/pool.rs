@@ -77,15 +77,15 @@ impl Pool {
         };
         while let Some(connection) = self.pop() {
             if connection.lives().await {
-                return Ok(self.lease(connection, permit));
+                return Ok(self.lease(connection, true, permit));
             }
         }
         let connection = self.connect().await?;
-        Ok(self.lease(connection, permit))
+        Ok(self.lease(connection, false, permit))
     }
 
-    fn lease(&self, connection: Connection, permit: OwnedSemaphorePermit) -> Lease<'_> {
-        Lease { pool: self, connection: Some(connection), in_transaction: false, _permit: permit }
+    fn lease(&self, connection: Connection, was_used: bool, permit: OwnedSemaphorePermit) -> Lease<'_> {
+        Lease { pool: self, connection: Some(connection), was_used, in_transaction: false, _permit: permit }
     }
 
     fn pop(&self) -> Option<Connection> {
@@ -176,11 +176,12 @@ pub(super) fn greeting(settings: &PostgresSettings) -> String {
 
 impl Connection {
     async fn lives(&self) -> bool {
-        if self.client.is_closed() {
-            return false;
-        }
-        self.used_at.elapsed() < ASKED_AFTER
-            || timeout(ASKED_TIME_MAX, self.client.check_connection()).await.is_ok_and(|answer| answer.is_ok())
+        !self.client.is_closed() && (self.used_at.elapsed() < ASKED_AFTER || self.answers().await)
+    }
+
+    /// Whether it says something back.
+    async fn answers(&self) -> bool {
+        timeout(ASKED_TIME_MAX, self.client.check_connection()).await.is_ok_and(|answer| answer.is_ok())
     }
 }
 
@@ -189,6 +190,8 @@ pub(crate) struct Lease<'p> {
     pool: &'p Pool,
     /// `None` when it is no good any more.
     connection: Option<Connection>,
+    /// It was not made for this lease.
+    was_used: bool,
     /// It is inside a transaction, and goes back to nobody.
     in_transaction: bool,
     _permit: OwnedSemaphorePermit,
@@ -208,6 +211,17 @@ impl Drop for Lease<'_> {
 }
 
 impl Lease<'_> {
+    /// Makes sure that the connection lives, if it may not: the server may have ended it so lately that nobody noticed.
+    /// Worth a round trip before what cannot be sent twice.
+    pub(crate) async fn ask(&mut self) -> Result<(), Trouble> {
+        let Some(connection) = &self.connection else { return Err(Trouble::NotSent(Error::Stopped)) };
+        if !self.was_used || connection.answers().await {
+            return Ok(());
+        }
+        self.connection = None;
+        Err(Trouble::NotSent(Error::Stopped))
+    }
+
     /// Runs one statement.
     pub(crate) async fn run(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Answer, Trouble> {
         self.run_within(sql, values, self.patience()).await

@@ -63,11 +63,8 @@ impl Pool {
         let mut tries = 0;
         loop {
             tries += 1;
-            let trouble = match self.acquire().await {
-                Ok(mut lease) => match lease.run(sql, values).await {
-                    Ok(answer) => return Outcome { result: Ok(answer), uncertain },
-                    Err(trouble) => trouble,
-                },
+            let trouble = match self.try_once(sql, values, repeat).await {
+                Ok(answer) => return Outcome { result: Ok(answer), uncertain },
                 Err(trouble) => trouble,
             };
             let again = match &trouble {
@@ -89,6 +86,14 @@ impl Pool {
             tokio::time::sleep(back_off).await;
             back_off *= 4;
         }
+    }
+
+    async fn try_once(&self, sql: &'static str, values: &[Value<'_>], repeat: Repeat) -> Result<Answer, Trouble> {
+        let mut lease = self.acquire().await?;
+        if repeat == Repeat::Never {
+            lease.ask().await?;
+        }
+        lease.run(sql, values).await
     }
 
     /// Reads.
