@@ -10,6 +10,7 @@
 //! | `visitor` | who is in, and what they may do where |
 //! | [`host`], `shelf` | load, decide, commit; what the folder shows |
 //! | `files`, `coauthoring`, `containers` | one method per operation |
+//! | [`nodes`] | what several nodes settle among themselves |
 //! | [`index`] | keeping the registry true to a folder that others change |
 //! | [`front`] | the host as `wopi-service` wants it |
 //! | [`desk`] | the host as pages want it: what people do |
@@ -27,6 +28,8 @@ mod coauthoring;
 pub mod composed;
 mod containers;
 pub mod desk;
+#[cfg(test)]
+mod doubles;
 pub mod errors;
 mod files;
 pub mod front;
@@ -37,6 +40,7 @@ pub mod links;
 pub mod locks;
 pub mod memory;
 pub mod naming;
+pub mod nodes;
 pub mod order;
 mod pages;
 pub mod parts;

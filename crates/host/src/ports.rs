@@ -21,10 +21,12 @@ use crate::{Body, BoxError};
 
 mod bin;
 mod listing;
+mod memos;
 mod sharing;
 
 pub use bin::{Bin, BinEntry};
 pub use listing::{Listings, Mark, Named, Slice, Sort};
+pub use memos::{MEMO_NAME_BYTES_MAX, MEMO_VALUE_BYTES_MAX, Memo, Memos};
 pub use sharing::{Shares, Sharing};
 
 /// The time. Tests bring their own.
@@ -360,8 +362,10 @@ impl Located {
 ///   other one on the same database.
 /// * A name is taken once in a container, by a file or by a container, however many ask at once
 ///   ([`RegistryError::NameTaken`]). Names are compared byte for byte. Deleted files have no name.
+/// * What was condemned can never again be pointed to ([`RegistryError::Condemned`]): not by a file, a stream, a piece or a
+///   rescued save, however the requests of two nodes cross.
 #[async_trait]
-pub trait Registry: Bin + Listings + Sharing + Display + Debug + Send + Sync + 'static {
+pub trait Registry: Bin + Listings + Memos + Sharing + Display + Debug + Send + Sync + 'static {
     // files
 
     /// The file with this id, deleted ones too.
@@ -468,6 +472,12 @@ pub trait Registry: Bin + Listings + Sharing + Display + Debug + Send + Sync + '
     async fn remove_rescued(&self, contents: &[ContentId]) -> Result<(), RegistryError>;
     /// Those of `contents` that no file, stream, upload, composed content, version or rescued save points to.
     async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>, RegistryError>;
+    /// Condemns those of these contents that nothing points to, and returns them: their bytes may be removed, now or at any
+    /// later time. Who asks again gets them again.
+    async fn condemn(&self, contents: &[ContentId], at: Timestamp) -> Result<Vec<ContentId>, RegistryError>;
+    /// Forgets that contents were condemned, where that was before this. Returns how many. Nobody may be left who could
+    /// still point to one of them.
+    async fn prune_condemned(&self, before: Timestamp) -> Result<u64, RegistryError>;
     /// Files that have versions, from `after` on, at most `limit`: the sweeper's walk.
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>, RegistryError>;
 
@@ -585,6 +595,9 @@ pub enum RegistryError {
     /// The container has something in it.
     #[error("not empty")]
     NotEmpty,
+    /// The content was condemned before anything pointed to it: whoever made it took far too long.
+    #[error("its bytes were swept away meanwhile")]
+    Condemned,
     /// No space is left.
     #[error("no space left")]
     Full(#[source] BoxError),

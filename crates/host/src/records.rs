@@ -448,6 +448,27 @@ pub struct UploadPiece {
     pub size: u64,
 }
 
+/// A WOPI request that was refused, as people read of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefusedRequest {
+    /// When it was judged.
+    pub at: Timestamp,
+    /// The node that refused it.
+    pub node: String,
+    /// The status that was answered.
+    pub status: u16,
+    /// What was asked; empty if no route matched.
+    pub operation: String,
+    /// Why.
+    pub because: String,
+    /// Its URL as we rebuilt it for the proof, token left out.
+    pub url: String,
+    /// `X-WOPI-CorrelationId`, cut and escaped; empty without one.
+    pub correlation_id: String,
+    /// The id of the request that `X-WOPI-ServerError` carries.
+    pub request_id: String,
+}
+
 /// What is remembered of a client between two starts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DiscoveryCache {

@@ -17,6 +17,8 @@ pub(crate) enum Error {
     NameTaken,
     #[error("not empty")]
     NotEmpty,
+    #[error("its bytes were swept away meanwhile")]
+    Condemned,
     /// The caller asked for something that no registry may hold.
     #[error("{0}")]
     Refused(&'static str),
@@ -46,6 +48,7 @@ impl From<Error> for RegistryError {
             Error::Conflict => Self::Conflict,
             Error::NameTaken => Self::NameTaken,
             Error::NotEmpty => Self::NotEmpty,
+            Error::Condemned => Self::Condemned,
             Error::Refused(_) => Self::Failed(error.into()),
             Error::Crowded(_) | Error::Closed | Error::Stopped => Self::Unavailable(error.into()),
             Error::Sqlite(cause) => match kind(cause) {

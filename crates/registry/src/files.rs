@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, params};
 use crate::db::prepared;
 use crate::error::Error;
 use crate::fields::{Fields, editors_text};
-use crate::{coauth, history, names, parts};
+use crate::{coauth, condemned, history, names, parts};
 
 macro_rules! select {
     ($($rest:expr),+) => {
@@ -184,6 +184,7 @@ pub(crate) fn count(connection: &Connection) -> Result<u64, Error> {
 
 /// Adds the record as it is, revision included.
 pub(crate) fn create(connection: &Connection, record: &FileRecord) -> Result<(), Error> {
+    condemned::must_not_be(connection, &record.content.id)?;
     if write(connection, INSERT, record, None)? == 0 {
         return Err(Error::Conflict);
     }
@@ -195,6 +196,7 @@ pub(crate) fn create(connection: &Connection, record: &FileRecord) -> Result<(),
 
 /// Adds a record unless its name is taken.
 pub(crate) fn create_if_free(connection: &Connection, record: &FileRecord) -> Result<(), Error> {
+    condemned::must_not_be(connection, &record.content.id)?;
     // The name comes first here, so that nothing has to be undone when it is taken.
     if record.deleted_at.is_none() {
         match names::take(connection, &record.container, &record.name, names::FILE, record.id.as_str()) {
@@ -255,10 +257,17 @@ pub(crate) fn commit(
     scope: Scope,
     replaced: Option<&VersionEntry>,
 ) -> Result<(), Error> {
+    // The content that is replaced was pointed to until now, so it cannot have been condemned.
     match scope {
         Scope::Lock => write_lock(connection, next, seen)?,
-        Scope::Content => rewrite(connection, next, seen)?,
-        Scope::Anything => move_and_rewrite(connection, next, seen)?,
+        Scope::Content => {
+            condemned::must_not_be(connection, &next.content.id)?;
+            rewrite(connection, next, seen)?;
+        }
+        Scope::Anything => {
+            condemned::must_not_be(connection, &next.content.id)?;
+            move_and_rewrite(connection, next, seen)?;
+        }
     }
     replaced.map_or(Ok(()), |entry| history::add_version(connection, entry))
 }

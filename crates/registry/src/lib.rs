@@ -16,13 +16,14 @@
 //! | `readers` | the connections that read |
 //! | `cache` | records in memory, and the question whether they are the latest |
 //! | `db`, `migrations` | how a database is opened, and its schema (`migrations/sqlite`) |
-//! | `files`, `names`, `listing`, `parts`, `uploads`, `composed`, `history`, `containers`, `people`, `sharing`, `bin` | the statements, a `const` each, above what runs them |
+//! | `files`, `names`, `listing`, `parts`, `uploads`, `composed`, `history`, `containers`, `people`, `sharing`, `bin`, `condemned`, `memos` | the statements, a `const` each, above what runs them |
 //! | `fields`, `coauth`, `error` | columns to values; what can go wrong |
 
 mod bin;
 mod cache;
 mod coauth;
 mod composed;
+mod condemned;
 mod containers;
 mod db;
 mod error;
@@ -30,6 +31,7 @@ mod fields;
 mod files;
 mod history;
 mod listing;
+mod memos;
 mod migrations;
 mod names;
 mod parts;

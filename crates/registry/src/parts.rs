@@ -7,6 +7,7 @@ use lectern_host::wopi::{ChunkId, FileId, ItemVersion};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use crate::condemned;
 use crate::db::prepared;
 use crate::error::Error;
 use crate::fields::Fields;
@@ -123,6 +124,9 @@ pub(crate) fn of(connection: &Connection, file: &FileId) -> Result<FileParts, Er
 pub(crate) fn put(connection: &Connection, file: &FileId, parts: &FileParts) -> Result<(), Error> {
     let FileParts { version, main, streams, properties } = parts;
     let id = file.as_str();
+    for stream in streams {
+        condemned::must_not_be(connection, &stream.content)?;
+    }
     prepared(connection, REMOVE_STREAMS)?.execute([id])?;
     prepared(connection, REMOVE_PROPERTIES)?.execute([id])?;
     let scheme = main.as_ref().map(|main| scheme_text(main.scheme));

@@ -2,6 +2,7 @@
 
 mod bin;
 mod listing;
+mod memos;
 mod sharing;
 
 use std::fmt;
@@ -25,7 +26,7 @@ use crate::error::Error;
 use crate::files::Scope;
 use crate::readers::{READERS, Readers};
 use crate::writer::{Extent, Writer};
-use crate::{composed, containers, files, history, parts, people, uploads};
+use crate::{composed, condemned, containers, files, history, parts, people, uploads};
 
 type Result<T> = std::result::Result<T, RegistryError>;
 
@@ -417,7 +418,11 @@ impl Registry for SqliteRegistry {
 
     async fn add_rescued(&self, save: &RescuedSave) -> Result<()> {
         let save = save.clone();
-        self.write(Extent::OneStatement, move |connection, _| history::add_rescued(connection, &save)).await
+        self.write(Extent::OneStatement, move |connection, _| {
+            condemned::must_not_be(connection, &save.content)?;
+            history::add_rescued(connection, &save)
+        })
+        .await
     }
 
     async fn rescued(&self, user: Option<&UserId>) -> Result<Vec<RescuedSave>> {
@@ -433,6 +438,15 @@ impl Registry for SqliteRegistry {
     async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>> {
         let contents = contents.to_vec();
         self.read(move |connection| history::unreferenced(connection, &contents)).await
+    }
+
+    async fn condemn(&self, contents: &[ContentId], at: Timestamp) -> Result<Vec<ContentId>> {
+        let contents = contents.to_vec();
+        self.write(Extent::Several, move |connection, _| condemned::condemn(connection, &contents, at)).await
+    }
+
+    async fn prune_condemned(&self, before: Timestamp) -> Result<u64> {
+        self.write(Extent::OneStatement, move |connection, _| condemned::prune(connection, before)).await
     }
 
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>> {

@@ -335,18 +335,22 @@ impl Wiring for Production {
         let mut background = tokio::task::JoinSet::new();
         let clients = Arc::clone(&host.ports().clients);
         background.spawn(clients.keep_fresh(std::future::pending()));
-        for work in [Work::Settle, Work::Scan, Work::Sweep] {
+        for work in [Work::Settle, Work::Scan, Work::Sweep, Work::WriteRefusals] {
             let host = Arc::clone(&host);
             background.spawn(async move {
                 match work {
                     Work::Settle => host.keep_settled().await,
                     Work::Scan => host.keep_scanned().await,
                     Work::Sweep => host.keep_swept().await,
+                    Work::WriteRefusals => host.keep_refusals_written().await,
                 }
             });
         }
         let close = Box::pin(async move {
             host.settle_all().await;
+            if let Err(refusal) = host.write_refusals().await {
+                tracing::warn!("{refusal}");
+            }
             if let Err(error) = registry.close().await {
                 tracing::error!("closing the records: {error}");
             }
@@ -371,4 +375,5 @@ enum Work {
     Settle,
     Scan,
     Sweep,
+    WriteRefusals,
 }

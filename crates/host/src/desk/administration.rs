@@ -12,14 +12,13 @@
 use std::fmt;
 
 use wopi::UserId;
-use wopi_service::RefusalReport;
 
 use super::sharing::short;
 use super::{Denied, Desk, NameFault, Why};
 use crate::host::{COMMIT_ATTEMPTS_MAX, Host};
 use crate::ids;
 use crate::ports::RegistryError;
-use crate::records::{Revision, Role, Session, SessionId, Timestamp, User};
+use crate::records::{RefusedRequest, Revision, Role, Session, SessionId, Timestamp, User};
 use crate::sharing::{Group, GroupId};
 
 /// Most users.
@@ -410,9 +409,9 @@ impl Desk<'_> {
     // ── diagnostics ──
 
     /// The last refused WOPI requests, latest first, each with the exact reason.
-    pub fn refusals(&self) -> Result<Vec<RefusalReport>, Denied> {
+    pub async fn refusals(&self) -> Result<Vec<RefusedRequest>, Denied> {
         self.must_administer()?;
-        Ok(self.host.refusals())
+        Ok(self.host.refusals().await?)
     }
 }
 

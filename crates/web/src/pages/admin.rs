@@ -9,7 +9,7 @@ use http::StatusCode;
 use lectern_accounts::{PasswordError, password};
 use lectern_host::clients::{ClientStatus, ProofStatus};
 use lectern_host::desk::{Account, Denied, Desk, NewAccount, Why};
-use lectern_host::records::{Role, Timestamp};
+use lectern_host::records::{RefusedRequest, Role};
 use lectern_host::sharing::{Group, GroupId};
 use lectern_host::wopi::UserId;
 use serde::Deserialize;
@@ -75,17 +75,7 @@ struct ClientRow {
 struct DiagnosticsPage {
     p: Frame,
     files: u64,
-    refusals: Vec<RefusalRow>,
-}
-
-struct RefusalRow {
-    at: Timestamp,
-    status: u16,
-    operation: String,
-    because: String,
-    url: String,
-    request_id: String,
-    correlation_id: String,
+    refusals: Vec<RefusedRequest>,
 }
 
 /// Lets administrators in, and nobody else.
@@ -371,16 +361,7 @@ pub(crate) async fn try_client(
 /// `GET /admin/diagnostics`
 pub(crate) async fn diagnostics(State(shared): State<Arc<Shared>>, member: Member) -> Result<Response, Problem> {
     let desk = desk(&shared, &member).await?;
-    let refusals = desk.refusals()?.into_iter().map(|report| RefusalRow {
-        at: Timestamp(report.at_ms),
-        status: report.status,
-        operation: report.operation.map_or_else(String::new, |operation| format!("{operation:?}")),
-        because: report.because,
-        url: report.url,
-        request_id: report.request_id,
-        correlation_id: report.correlation_id.unwrap_or_default(),
-    });
-    let refusals = refusals.collect();
+    let refusals = desk.refusals().await?;
     let files = shared.host.ports().registry.file_count().await;
     let files = files.map_err(|error| Problem::internal("counting files", &error))?;
     Ok(page(&DiagnosticsPage { p: member.frame(&shared), files, refusals }))
