@@ -673,6 +673,9 @@ pub enum TokenError {
     /// Not one of ours, or damaged, or made for another resource: sealing makes these one case.
     #[error("the access token was not made here for this resource")]
     NotOurs,
+    /// The keys could not be read for a while, and none that is known sealed it. Passing trouble: nobody is sent away for it.
+    #[error("the keys of the access tokens cannot be read just now")]
+    KeysUnavailable,
     /// It ran out.
     #[error("the access token ran out")]
     Expired,
