@@ -11,7 +11,7 @@ use wopi_service::{Refusal, RefusalReport};
 
 use crate::errors;
 use crate::host::Host;
-use crate::ports::RegistryError;
+use crate::ports::{Memo, RegistryError};
 use crate::records::{RefusedRequest, Timestamp};
 
 /// How many refused requests are remembered for people to look at.
@@ -22,6 +22,9 @@ const REFUSALS_WRITTEN_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a node that was heard of last may be believed to be at work still.
 pub const LEASE: Duration = Duration::from_secs(120);
+
+/// How often a memo is tried to be changed against others that were faster.
+pub const MEMO_ATTEMPTS_MAX: usize = 16;
 
 /// How often a node at work is heard of.
 const LEASE_RENEWED_EVERY: Duration = Duration::from_secs(30);
@@ -81,6 +84,32 @@ impl Host {
                 }
             }
         }
+    }
+
+    /// Load, decide, commit, for a memo: `decide` is told what is there and the time, and says what it comes to and, if
+    /// anything is to change, the value and until when. It may run more than once.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Conflict`] if others were faster [`MEMO_ATTEMPTS_MAX`] times.
+    pub async fn update_memo<T>(
+        &self,
+        name: &str,
+        decide: impl Fn(Option<&Memo>, Timestamp) -> (T, Option<(Vec<u8>, Timestamp)>),
+    ) -> Result<T, RegistryError> {
+        let registry = &self.ports.registry;
+        for _ in 0..MEMO_ATTEMPTS_MAX {
+            let now = self.now();
+            let memo = registry.memo(name, now).await?;
+            let (told, change) = decide(memo.as_ref(), now);
+            let Some((value, until)) = change else { return Ok(told) };
+            match registry.put_memo(name, memo.map(|memo| memo.revision), &value, until, now).await {
+                Ok(_) => return Ok(told),
+                Err(RegistryError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RegistryError::Conflict)
     }
 
     pub(crate) fn remember_refusal(&self, report: RefusalReport) {

@@ -20,14 +20,13 @@ use http::HeaderValue;
 use http::header::SET_COOKIE;
 use http_body_util::BodyExt;
 use lectern_accounts::Passwords;
-use lectern_host::records::{Role, User};
 use lectern_host::{Body, Host};
 use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder};
 use tower_http::csrf::{ConfigError, CsrfLayer};
 
 use crate::cookies::{Cookies, session_id};
-use crate::first_link::FirstLink;
+use crate::first_link;
 use crate::outside::{self, Outsider};
 use crate::pages::{
     account, admin, browse, details, link, moving, open, provider, rescued, sign_in, transfer, welcome,
@@ -68,7 +67,6 @@ pub(crate) struct Shared {
     pub(crate) base: String,
     pub(crate) cookies: Cookies,
     pub(crate) passwords: Passwords,
-    pub(crate) first_link: FirstLink,
     pub(crate) tries_by_name: Throttle,
     pub(crate) tries_by_address: Throttle,
     pub(crate) blanks: Vec<(&'static str, Bytes)>,
@@ -93,7 +91,6 @@ impl Pages {
         let host = parts.host;
         let public_url = host.settings().public_url.clone();
         let origin = host.links().origin().to_owned();
-        let random = &*host.ports().random;
         let csrf = CsrfLayer::new()
             .add_trusted_origin(&origin)?
             .with_rejection_response(|_| Problem::CrossSite.into_response());
@@ -101,9 +98,8 @@ impl Pages {
             base: public_url.strip_prefix(&origin).unwrap_or_default().to_owned(),
             cookies: Cookies::of(&public_url),
             passwords: Passwords::default(),
-            first_link: FirstLink::default(),
-            tries_by_name: Throttle::new(settings.tries_per_name, settings.try_again_after, random),
-            tries_by_address: Throttle::new(settings.tries_per_address, settings.try_again_after, random),
+            tries_by_name: Throttle::new("tries/name", settings.tries_per_name, settings.try_again_after),
+            tries_by_address: Throttle::new("tries/address", settings.tries_per_address, settings.try_again_after),
             uploads: Semaphore::new(settings.uploads_max),
             blanks: parts.blanks,
             provider: match (settings.provider.clone(), parts.http) {
@@ -133,19 +129,18 @@ impl Pages {
         answer.map(|body| body.map_err(Into::into).boxed_unsync())
     }
 
-    /// A one-time link that makes the first administrator, if none can sign in yet. An earlier link is none any more.
+    /// A one-time link that makes the first administrator, if none can sign in yet.
     ///
     /// # Errors
     ///
     /// If the users cannot be listed.
     pub async fn first_link(&self) -> Result<Option<String>, lectern_host::ports::RegistryError> {
         let ports = self.shared.host.ports();
-        let can_sign_in = |user: &User| user.role == Role::Administrator && !user.disabled && user.password.is_some();
-        if ports.registry.users().await?.iter().any(can_sign_in) {
+        if first_link::is_settled(&*ports.registry).await? {
             return Ok(None);
         }
         let lifetime = self.shared.settings.first_link_lifetime;
-        let secret = self.shared.first_link.issue(&*ports.random, self.shared.host.now(), lifetime);
+        let secret = first_link::issue(&self.shared.host, &*ports.random, lifetime).await?;
         Ok(Some(format!("{}/welcome/{secret}", self.shared.host.settings().public_url)))
     }
 }

@@ -110,7 +110,7 @@ pub(crate) async fn password(
     match shared.host.ports().registry.commit_user(&User { password: Some(hash), ..*user }).await {
         Ok(_) => {}
         Err(RegistryError::Conflict) => return Err(Problem::Busy),
-        Err(error) => return Err(Problem::internal("changing a password", &error)),
+        Err(error) => return Err(Problem::registry("changing a password", &error)),
     }
     for session in signing_in::live_sessions(&shared, &member.user).await? {
         if session.id != member.session.id {

@@ -363,6 +363,6 @@ pub(crate) async fn diagnostics(State(shared): State<Arc<Shared>>, member: Membe
     let desk = desk(&shared, &member).await?;
     let refusals = desk.refusals().await?;
     let files = shared.host.ports().registry.file_count().await;
-    let files = files.map_err(|error| Problem::internal("counting files", &error))?;
+    let files = files.map_err(|error| Problem::registry("counting files", &error))?;
     Ok(page(&DiagnosticsPage { p: member.frame(&shared), files, refusals }))
 }

@@ -59,7 +59,7 @@ pub(crate) async fn submit(
     let offer = shared.host.link_offer(&secret).await?;
     let again = |status, trouble| Ok(form(&shared, &visitor, &secret, &offer, status, &fields.name, Some(trouble)));
     if let Some(hash) = offer.password() {
-        if !signing_in::may_try(&shared, &visitor, &format!("link {secret}")) {
+        if !signing_in::may_try(&shared, &visitor, &format!("link {secret}")).await? {
             return again(StatusCode::TOO_MANY_REQUESTS, visitor.words.say("sign-in-too-many"));
         }
         let matches = shared.passwords.matches(&fields.password, Some(hash)).await;
