@@ -19,6 +19,7 @@ mod limits;
 mod log;
 mod people;
 mod provider;
+pub mod report;
 mod rescued;
 pub mod sample;
 mod section;
@@ -27,6 +28,7 @@ mod sign_in;
 pub mod values;
 mod wopi;
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -95,6 +97,15 @@ impl Settings {
     ///
     /// Names the file, the line and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, Trouble> {
+        Self::read_with_paths(path).map(|(settings, _)| settings)
+    }
+
+    /// The same, with the settings that stand in it, as `section.name`.
+    ///
+    /// # Errors
+    ///
+    /// Names the file, the line and what is wrong with it.
+    pub fn read_with_paths(path: &Path) -> Result<(Self, BTreeSet<String>), Trouble> {
         let what = || format!("cannot read the settings file `{}`", path.display());
         let mut text = String::new();
         std::fs::File::open(path)
@@ -116,7 +127,7 @@ impl Settings {
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
-        Ok(settings)
+        Ok((settings, report::written_in(&text)))
     }
 
     /// The settings that `text` spells.

@@ -7,6 +7,7 @@
 //! | folder | `--folder` (for `serve` the argument), `contents.folder`, `./documents` |
 //! | state | `--state`, `contents.state`, `.lectern` in the folder |
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -59,6 +60,8 @@ pub struct Place {
     pub settings: Settings,
     /// Where they were read.
     pub settings_file: Option<PathBuf>,
+    /// Which of them stand there, as `section.name`.
+    pub written: BTreeSet<String>,
     /// The folder of documents, absolute.
     pub folder: PathBuf,
     /// Whether somebody named the folder. If not, it may be made.
@@ -75,9 +78,9 @@ impl Place {
     /// If the settings cannot be used.
     pub fn find(folder: Option<PathBuf>, whereabouts: &Whereabouts) -> Result<Self, Trouble> {
         let settings_file = Settings::file(whereabouts.config.clone());
-        let settings = match &settings_file {
-            Some(file) => Settings::read(file)?,
-            None => Settings::default(),
+        let (settings, written) = match &settings_file {
+            Some(file) => Settings::read_with_paths(file)?,
+            None => Default::default(),
         };
         let named = folder.or_else(|| settings.contents.folder.clone());
         let folder_is_named = named.is_some();
@@ -86,7 +89,7 @@ impl Place {
             Some(state) => absolute(state)?,
             None => folder.join(STATE_NAME),
         };
-        Ok(Self { settings, settings_file, folder, folder_is_named, state })
+        Ok(Self { settings, settings_file, written, folder, folder_is_named, state })
     }
 
     /// The folder as a person reads it: relative to the current directory where that is shorter.

@@ -329,6 +329,7 @@ impl Wiring for Production {
             host: Arc::clone(&host),
             blanks: samples::blanks().into_iter().map(|(extension, bytes)| (extension, bytes.into())).collect(),
             http: Some(Arc::new(http)),
+            report: premises.report.clone(),
         };
         let pages = Pages::new(web, web_settings(premises)?)
             .or_trouble(|| format!("cannot make pages for {}", premises.public_url))?;

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use lectern_host::Body;
 use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, TreePath};
 use lectern_host::records::FileRecord;
-use lectern_web::Pages;
+use lectern_web::{Pages, SettingsReport};
 use serde::Serialize;
 use tower::Service;
 
@@ -31,6 +31,8 @@ pub struct Premises {
     pub public_url: PublicUrl,
     /// The clients that are known: from flags and settings, or from the running server.
     pub clients: Vec<Client>,
+    /// The settings with where each comes from, for the pages.
+    pub report: SettingsReport,
 }
 
 /// What a command works with.

@@ -1,4 +1,4 @@
-//! What can be set about the pages.
+//! What can be set about the pages, and the settings of the whole program as pages show them.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -6,6 +6,65 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::provider::Provider;
+
+/// The settings of the program, as administrators are shown them. It is made once, at the start; what is secret is not in
+/// it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct SettingsReport {
+    /// The settings file, if one was read.
+    pub file: Option<String>,
+    /// The sections, in the order of the manual.
+    pub sections: Vec<SettingsSection>,
+}
+
+/// A section of the settings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SettingsSection {
+    /// `server`; `client office` for one of several.
+    pub name: String,
+    /// What it is about, in English.
+    pub about: String,
+    /// Its settings.
+    pub rows: Vec<SettingsRow>,
+}
+
+/// A setting.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SettingsRow {
+    /// Its name in its section.
+    pub name: String,
+    /// What it is.
+    pub value: SettingValue,
+    /// Where that comes from.
+    pub origin: SettingOrigin,
+}
+
+/// What a setting is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SettingValue {
+    /// This.
+    Shown(String),
+    /// Nothing.
+    Unset,
+    /// Something that nobody is shown.
+    Secret {
+        /// The file it is read from, if it is not in the settings itself.
+        file: Option<String>,
+    },
+}
+
+/// Where a setting comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SettingOrigin {
+    /// Nobody said anything.
+    Default,
+    /// The settings file with this path.
+    File(String),
+    /// The variable of the environment with this name.
+    Variable(String),
+    /// This flag of the command line.
+    Flag(String),
+}
 
 /// What can be set about the pages.
 #[derive(Clone, Debug)]

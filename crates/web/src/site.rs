@@ -33,7 +33,7 @@ use crate::pages::{
 };
 use crate::problem::Problem;
 use crate::provider::{ProviderHttp, SigningIn};
-use crate::settings::WebSettings;
+use crate::settings::{SettingsReport, WebSettings};
 use crate::throttle::Throttle;
 use crate::visitor::{Address, Visitor};
 use crate::{assets, headers, signing_in};
@@ -56,6 +56,8 @@ pub struct WebParts {
     pub blanks: Vec<(&'static str, Bytes)>,
     /// How a provider is reached, if the settings name one.
     pub http: Option<Arc<dyn ProviderHttp>>,
+    /// The settings of the program, for administrators.
+    pub report: SettingsReport,
 }
 
 /// What every handler has at hand.
@@ -72,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) blanks: Vec<(&'static str, Bytes)>,
     pub(crate) uploads: Semaphore,
     pub(crate) provider: Option<SigningIn>,
+    pub(crate) report: SettingsReport,
 }
 
 /// All pages. Clones are the same.
@@ -102,6 +105,7 @@ impl Pages {
             tries_by_address: Throttle::new("tries/address", settings.tries_per_address, settings.try_again_after),
             uploads: Semaphore::new(settings.uploads_max),
             blanks: parts.blanks,
+            report: parts.report,
             provider: match (settings.provider.clone(), parts.http) {
                 (Some(provider), Some(http)) => Some(SigningIn::new(provider, http, &public_url)),
                 _ => None,
@@ -190,6 +194,7 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/admin/clients", get(admin::clients))
         .route("/admin/clients/try", post(admin::try_client))
         .route("/admin/diagnostics", get(admin::diagnostics))
+        .route("/admin/settings", get(admin::settings))
         .route("/shared", get(browse::shared_with_me))
         .route("/link/{secret}", get(link::show).post(link::submit))
         .route("/assets/{hash}/{name}", get(assets::asset))

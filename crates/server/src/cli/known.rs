@@ -1,5 +1,7 @@
 //! What a command knows of the server beside it: where it is reached, and which clients it has.
 
+use lectern_web::SettingsReport;
+
 use crate::config::Client;
 use crate::config::values::PublicUrl;
 use crate::place::Place;
@@ -46,7 +48,13 @@ impl Known {
     }
 
     pub(super) fn premises(&self, place: Place) -> Premises {
-        Premises { place, public_url: self.public_url.clone(), clients: self.clients.clone() }
+        Premises {
+            place,
+            public_url: self.public_url.clone(),
+            clients: self.clients.clone(),
+            // Commands show no pages.
+            report: SettingsReport::default(),
+        }
     }
 }
 

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use clap::Args;
 use http::HeaderValue;
 use lectern_host::ports::{Clock, Page, Random};
+use lectern_web::SettingsReport;
 use tokio::net::TcpListener;
 
 use super::known::default_public_url;
 use super::{Out, plain, print, table};
+use crate::config::report::{Start, report};
 use crate::config::values::PublicUrl;
 use crate::config::{Client, Limits};
+use crate::given::{Given, How};
 use crate::health::{FolderProbe, Health, Probe, RegistryProbe};
 use crate::listen::{self, ListenLimits};
 use crate::place::{Place, Whereabouts, shown};
@@ -44,6 +47,12 @@ pub struct Serve {
     pub clients: Vec<Client>,
     #[command(flatten)]
     pub(crate) whereabouts: Whereabouts,
+    /// How the flags were given.
+    #[arg(skip)]
+    given: Given,
+    /// What is logged whatever the settings say, and who says so.
+    #[arg(skip)]
+    log: Option<(String, How)>,
 }
 
 impl Serve {
@@ -52,6 +61,36 @@ impl Serve {
         telemetry::start(&place.settings.log, log)?;
         let stop = signals::stop()?;
         self.until(wiring, place, stop, out).await
+    }
+
+    /// Tells how the flags were given.
+    pub(super) fn was_given(&mut self, given: Given, log: Option<(String, How)>) {
+        (self.given, self.log) = (given, log);
+    }
+
+    /// Every setting of this start, and where it comes from. The public URL counts where nobody says another one.
+    pub(super) fn report(&self, place: &Place, public_url: &PublicUrl) -> SettingsReport {
+        let text = |path: &Path| path.display().to_string();
+        let said = [
+            ("server.listen", "listen", self.listen.map(|address| address.to_string())),
+            ("server.public_url", "public_url", self.public_url.as_ref().map(PublicUrl::to_string)),
+            ("contents.folder", "folder", self.folder.as_ref().map(|_| text(&place.folder))),
+            ("contents.state", "state", self.whereabouts.state.as_ref().map(|_| text(&place.state))),
+        ];
+        let how = |id: &str| self.given.how(id).cloned().unwrap_or_else(|| How::Flag(format!("--{id}")));
+        let said = said.into_iter().filter_map(|(setting, id, text)| Some((setting, text?, how(id))));
+        let log = self.log.iter().map(|(filter, how)| ("log.level", filter.clone(), how.clone()));
+        report(&Start {
+            place,
+            said: said.chain(log).collect(),
+            instead: vec![
+                ("server.public_url", public_url.to_string()),
+                ("contents.folder", text(&place.folder)),
+                ("contents.state", text(&place.state)),
+                ("contents.token_keys_file", text(&place.token_keys())),
+            ],
+            clients: &self.clients,
+        })
     }
 
     /// A command that finds the same documents and records from another terminal in this directory.
@@ -88,7 +127,8 @@ impl Serve {
             None => default_public_url(address)?,
         };
         let clients = all_clients(&settings.clients, &self.clients)?;
-        let premises = Premises { place, public_url, clients };
+        let report = self.report(&place, &public_url);
+        let premises = Premises { place, public_url, clients, report };
         let served = wiring.serve(&premises).await?;
         let (place, parts) = (&premises.place, &served.parts);
         people::settle(&*parts.registry, &settings.users, &SystemClock, &SystemRandom).await?;
@@ -242,7 +282,7 @@ async fn ready(
     samples: bool,
     next_step: &str,
 ) -> Result<String, Trouble> {
-    let Premises { place, public_url, clients } = premises;
+    let Premises { place, public_url, clients, report: _ } = premises;
     let count = parts.registry.file_count().await.or_trouble(|| "cannot count the files".to_owned())?;
     let files = match count {
         0 => "its files are being looked at now".to_owned(),

@@ -8,7 +8,7 @@ use super::{
     Wopi,
 };
 
-fn sections() -> Vec<Section> {
+pub(super) fn sections() -> Vec<Section> {
     vec![
         Server::manual(),
         Contents::manual(),

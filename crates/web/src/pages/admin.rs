@@ -1,4 +1,4 @@
-//! `/admin/…`: people, groups, office servers, and what was refused. For administrators.
+//! `/admin/…`: people, groups, office servers, what was refused, and the settings. For administrators.
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use serde::Deserialize;
 use super::{Input, see};
 use crate::frame::{Frame, Said, page, page_with};
 use crate::problem::{Problem, status_of, told};
+use crate::settings::{SettingOrigin, SettingValue, SettingsReport};
 use crate::site::Shared;
 use crate::visitor::Member;
 
@@ -76,6 +77,13 @@ struct DiagnosticsPage {
     p: Frame,
     files: u64,
     refusals: Vec<RefusedRequest>,
+}
+
+#[derive(Template)]
+#[template(path = "admin_settings.html")]
+struct SettingsPage {
+    p: Frame,
+    report: SettingsReport,
 }
 
 /// Lets administrators in, and nobody else.
@@ -365,4 +373,10 @@ pub(crate) async fn diagnostics(State(shared): State<Arc<Shared>>, member: Membe
     let files = shared.host.ports().registry.file_count().await;
     let files = files.map_err(|error| Problem::registry("counting files", &error))?;
     Ok(page(&DiagnosticsPage { p: member.frame(&shared), files, refusals }))
+}
+
+/// `GET /admin/settings`
+pub(crate) async fn settings(State(shared): State<Arc<Shared>>, member: Member) -> Result<Response, Problem> {
+    desk(&shared, &member).await?;
+    Ok(page(&SettingsPage { p: member.frame(&shared), report: shared.report.clone() }))
 }
