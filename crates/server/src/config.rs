@@ -14,9 +14,11 @@ mod bootstrapper;
 mod clients;
 mod coauthoring;
 mod contents;
+mod database;
 mod history;
 mod limits;
 mod log;
+mod objects;
 mod people;
 mod provider;
 pub mod report;
@@ -25,6 +27,7 @@ pub mod sample;
 mod section;
 mod server;
 mod sign_in;
+mod sweep;
 pub mod values;
 mod wopi;
 
@@ -38,14 +41,17 @@ pub use bootstrapper::Bootstrapper;
 pub use clients::{Client, ProofRule, Zone};
 pub use coauthoring::{Coauthoring, SharingStatus};
 pub use contents::Contents;
+pub use database::{Database, Encryption};
 pub use history::History;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
+pub use objects::{Checksum, Objects};
 pub use people::{PERSON_NAME_LENGTH_MAX, RoleName, SettingsUser, is_person_name};
 pub use provider::Provider;
 pub use rescued::Rescued;
 pub use server::Server;
 pub use sign_in::SignIn;
+pub use sweep::Sweep;
 pub use wopi::Wopi;
 
 use crate::trouble::{OrTrouble, Trouble};
@@ -64,6 +70,10 @@ pub struct Settings {
     pub server: Server,
     /// `[contents]`
     pub contents: Contents,
+    /// `[objects]`
+    pub objects: Objects,
+    /// `[database]`
+    pub database: Database,
     /// `[wopi]`
     pub wopi: Wopi,
     /// `[bootstrapper]`
@@ -80,6 +90,8 @@ pub struct Settings {
     pub history: History,
     /// `[rescued]`
     pub rescued: Rescued,
+    /// `[sweep]`
+    pub sweep: Sweep,
     /// `[log]`
     pub log: Log,
     /// `[[client]]`
@@ -123,6 +135,12 @@ impl Settings {
             contents.state.as_mut(),
             contents.token_keys_file.as_mut(),
             settings.provider.client_secret_file.as_mut(),
+            settings.database.password_file.as_mut(),
+            settings.database.root_certificates_file.as_mut(),
+            settings.objects.secret_access_key_file.as_mut(),
+            settings.objects.account_key_file.as_mut(),
+            settings.objects.sas_file.as_mut(),
+            settings.objects.root_certificates_file.as_mut(),
         ];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);

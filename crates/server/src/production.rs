@@ -109,8 +109,14 @@ fn client_settings(client: &Client) -> ClientSettings {
     }
 }
 
+/// What this node is called.
+fn node_name(settings: &Settings) -> String {
+    let machine = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    settings.server.node.clone().unwrap_or_else(machine)
+}
+
 fn host_settings(premises: &Premises) -> HostSettings {
-    let Settings { wopi, coauthoring, limits, history, rescued, bootstrapper, .. } = &premises.place.settings;
+    let Settings { wopi, coauthoring, limits, history, rescued, sweep, bootstrapper, .. } = &premises.place.settings;
     let urls = coauthoring.real_time_channel_url.as_ref().zip(coauthoring.collaboration_service_url.as_ref());
     HostSettings {
         body_bytes_max: limits.body_bytes_max.get(),
@@ -139,6 +145,9 @@ fn host_settings(premises: &Premises) -> HostSettings {
         deleted_kept: history.deleted_for.get(),
         versions_kept: history.every_for.get(),
         versions_daily_kept: history.daily_for.get(),
+        orphans_kept: sweep.unreferenced_for.get(),
+        sweep_every: sweep.every.get(),
+        node: node_name(&premises.place.settings),
         ..HostSettings::new(premises.public_url.as_str())
     }
 }
@@ -321,7 +330,7 @@ impl Wiring for Production {
             ignored_body_bytes_max: usize::try_from(limits.body_bytes_max.get()).unwrap_or(usize::MAX),
             ..Limits::default()
         };
-        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let machine = node_name(&premises.place.settings);
         let answers = Answers::new(Arc::clone(&host), wopi_limits, premises.public_url.path(), &machine);
         let http = NetworkProvider::new()
             .map_err(|error| Trouble::new("cannot prepare to reach a provider").because(error.to_string()))?;

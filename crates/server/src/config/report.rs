@@ -147,8 +147,8 @@ fn text_of(value: Option<&toml::Value>) -> Option<String> {
 }
 
 /// Words in the names of settings that nobody is shown.
-const SECRET_WORDS: [&str; 7] =
-    ["secret", "password", "passphrase", "credential", "token_key", "access_key", "private"];
+const SECRET_WORDS: [&str; 9] =
+    ["secret", "password", "passphrase", "credential", "token_key", "access_key", "account_key", "sas_file", "private"];
 
 /// Whether a setting of this name holds a secret, or says where one is.
 fn is_secret(name: &str) -> bool {
@@ -213,7 +213,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("settings.toml");
         std::fs::write(&file, text).unwrap();
-        let place = Place::find(None, &Whereabouts { config: Some(file), state: None }).unwrap();
+        let place = Place::find(None, &Whereabouts { config: Some(file), ..Whereabouts::default() }).unwrap();
         (folder, place)
     }
 
@@ -274,7 +274,14 @@ mod tests {
         let names =
             sections.iter().flat_map(|section| section.fields.iter().map(move |field| (section.key, field.name)));
         let secret: Vec<_> = names.filter(|(_, name)| is_secret(name)).collect();
-        for known in [("contents", "token_keys_file"), ("provider", "client_secret_file")] {
+        for known in [
+            ("contents", "token_keys_file"),
+            ("provider", "client_secret_file"),
+            ("database", "password_file"),
+            ("objects", "secret_access_key_file"),
+            ("objects", "account_key_file"),
+            ("objects", "sas_file"),
+        ] {
             assert!(secret.contains(&known), "{secret:?}");
         }
         for open in ["label", "name", "public_url", "folder", "listen", "tries_per_name", "discovery"] {
