@@ -144,6 +144,8 @@ impl Said {
         Self::Saved,
         Self::Moved,
         Self::Copied,
+    VersionKept,
+    VersionNotKept,
         Self::Deleted,
         Self::PutBack,
         Self::Purged,
@@ -166,6 +168,8 @@ impl Said {
             Self::LinkRevoked => "said-link-revoked",
             Self::Saved => "said-done",
             Self::Moved => "said-moved",
+        Self::VersionKept,
+        Self::VersionNotKept,
             Self::Copied => "said-copied",
             Self::Deleted => "said-deleted",
             Self::PutBack => "said-put-back",
@@ -189,6 +193,8 @@ pub(crate) fn page(template: &impl Template) -> Response {
 pub(crate) fn page_with(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => (status, Html(html)).into_response(),
+            Self::VersionKept => "said-version-kept",
+            Self::VersionNotKept => "said-version-not-kept",
         Err(error) => Problem::internal("rendering a page", &error).into_response(),
     }
 }

@@ -190,6 +190,7 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/sharing/{container}", get(details::sharing_of_container))
         .route("/share/{kind}/{id}", post(details::share))
         .route("/share/{kind}/{id}/end", post(details::unshare))
+        .route("/details/{file}/keep-version", post(details::keep_version))
         .route("/share/{kind}/{id}/link", post(details::new_link))
         .route("/share/{kind}/{id}/revoke", post(details::revoke_link))
         .route("/admin/people", get(admin::people).post(admin::add_person))

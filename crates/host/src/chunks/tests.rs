@@ -27,7 +27,9 @@ use crate::ports::{
     Clock, Contents as _, DiscoverySource, Located, Random, Registry as _, TokenClaims, TokenError, TokenResource,
     Tokens,
 };
-use crate::records::{Content, ContentId, LockState, ModifiedAt, Revision, Role, SessionId, Timestamp, User};
+use crate::records::{
+    Content, ContentId, LockState, ModifiedAt, Revision, Role, SessionId, Timestamp, User, VersionMark,
+};
 use crate::{BoxError, ports};
 
 mod compose;
@@ -169,6 +171,7 @@ impl Setup {
             seen: None,
             pending: None,
             deleted_at: None,
+            mark: VersionMark::default(),
         };
         let record = registry.create_file(&record).await.unwrap();
         let rights = Rights::of(&user, &claims);

@@ -15,7 +15,7 @@ use crate::clients::Clients;
 use crate::memory::contents::MemoryContents;
 use crate::memory::registry::MemoryRegistry;
 use crate::ports::{Clock, DiscoverySource, Random, TokenClaims, TokenError, TokenResource, Tokens};
-use crate::records::{Content, ContentId, ModifiedAt, Revision, Role, SessionId, User};
+use crate::records::{Content, ContentId, ModifiedAt, Revision, Role, SessionId, User, VersionMark};
 use crate::{HostSettings, Ports, full};
 
 #[derive(Debug)]
@@ -108,6 +108,7 @@ impl World {
             seen: None,
             pending: None,
             deleted_at: None,
+            mark: VersionMark::default(),
         };
         world.host.ports.registry.create_file(&record).await.unwrap();
         world
