@@ -22,10 +22,12 @@ use crate::{Body, BoxError};
 mod bin;
 mod listing;
 mod sharing;
+mod usage;
 
 pub use bin::{Bin, BinEntry};
 pub use listing::{Listings, Mark, Named, Slice, Sort};
 pub use sharing::{Shares, Sharing};
+pub use usage::{Tally, Usage};
 
 /// The time. Tests bring their own.
 pub trait Clock: Debug + Send + Sync + 'static {
@@ -406,6 +408,9 @@ pub trait Registry: Bin + Listings + Sharing + Display + Debug + Send + Sync + '
         }
         Ok((file, containers))
     }
+
+    /// How much there is, in one statement that looks at everything: for a page, not for requests of clients.
+    async fn usage(&self) -> Result<Usage, RegistryError>;
 
     // what files have beside their bytes
 
