@@ -92,6 +92,7 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             rescued_saves_are_forgotten,
             a_content_is_referenced_by_files_pending_notes_versions_and_rescued_saves,
             a_discovery_document_is_replaced,
+            everything_is_counted_and_summed_by_kind,
         }
         parts::{
             every_field_of_the_parts_comes_back,

@@ -27,7 +27,7 @@ use crate::naming;
 use crate::people;
 use crate::ports::{ContentsError, FileCommit, RegistryError, TokenResource, TreeError};
 use crate::records::{
-    Content, ContentId, FileRecord, LockState, ModifiedAt, Pending, RescuedSave, Revision, Timestamp,
+    Content, ContentId, FileRecord, LockState, ModifiedAt, Pending, RescuedSave, Revision, Timestamp, VersionMark,
 };
 use crate::saving::{self, Shown, Staged};
 
@@ -537,6 +537,7 @@ impl Host {
             seen: staged.stored.staged,
             pending: self.ports.tree.is_some().then_some(Pending::Publish { replaces: None }),
             deleted_at: None,
+            mark: VersionMark::default(),
         };
         let record = match self.ports.registry.create_file(&wanted).await {
             Ok(record) => record,

@@ -23,11 +23,13 @@ mod bin;
 mod listing;
 mod memos;
 mod sharing;
+mod usage;
 
 pub use bin::{Bin, BinEntry};
 pub use listing::{Listings, Mark, Named, Slice, Sort};
 pub use memos::{MEMO_NAME_BYTES_MAX, MEMO_VALUE_BYTES_MAX, Memo, Memos};
 pub use sharing::{Shares, Sharing};
+pub use usage::{Tally, Usage};
 
 /// The time. Tests bring their own.
 pub trait Clock: Debug + Send + Sync + 'static {
@@ -410,6 +412,9 @@ pub trait Registry: Bin + Listings + Memos + Sharing + Display + Debug + Send + 
         }
         Ok((file, containers))
     }
+
+    /// How much there is, in one statement that looks at everything: for a page, not for requests of clients.
+    async fn usage(&self) -> Result<Usage, RegistryError>;
 
     // what files have beside their bytes
 

@@ -265,6 +265,17 @@ pub struct FileRecord {
     pub pending: Option<Pending>,
     /// When it was deleted; such a file has no name in its container any more.
     pub deleted_at: Option<Timestamp>,
+    /// What a person said of the current version. It goes with that version when another one takes its place.
+    pub mark: VersionMark,
+}
+
+/// What a person said of a version.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct VersionMark {
+    /// A name for it. A version with a name is never thinned out.
+    pub label: Option<String>,
+    /// Never thin it out.
+    pub keep: bool,
 }
 
 /// A version that was replaced.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use lectern_host::ports::Page;
 use lectern_host::records::{
-    ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry,
+    ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry, VersionMark,
 };
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 use rusqlite::types::Type;
@@ -24,7 +24,7 @@ macro_rules! select {
             "f.lock_visible_as, f.coauth_locks, ",
             "f.seen_inode, f.seen_born_ns, f.seen_size, f.seen_modified_ns, ",
             "f.pending, f.pending_name, f.pending_content_id, ",
-            "f.pending_inode, f.pending_born_ns, f.pending_size, f.pending_modified_ns, f.deleted_at ",
+            "f.pending_inode, f.pending_born_ns, f.pending_size, f.pending_modified_ns, f.deleted_at, f.label, f.keep ",
             $($rest),+
         )
     };
@@ -53,9 +53,9 @@ const INSERT: &str = "INSERT INTO files (\
      lock_id, lock_expires_at, lock_since, lock_by, lock_client, lock_visible_as, coauth_locks, \
      seen_inode, seen_born_ns, seen_size, seen_modified_ns, \
      pending, pending_name, pending_content_id, pending_inode, pending_born_ns, pending_size, pending_modified_ns, \
-     deleted_at, id) \
+     deleted_at, label, keep, id) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
-     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33) ON CONFLICT (id) DO NOTHING";
+     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35) ON CONFLICT (id) DO NOTHING";
 
 const UPDATE: &str = "UPDATE files SET \
      container_id = $1, name = $2, revision = $3, owner_id = $4, created_at = $5, version = $6, \
@@ -65,8 +65,9 @@ const UPDATE: &str = "UPDATE files SET \
      lock_visible_as = $19, coauth_locks = $20, \
      seen_inode = $21, seen_born_ns = $22, seen_size = $23, seen_modified_ns = $24, \
      pending = $25, pending_name = $26, pending_content_id = $27, \
-     pending_inode = $28, pending_born_ns = $29, pending_size = $30, pending_modified_ns = $31, deleted_at = $32 \
-     WHERE id = $33 AND revision = $34";
+     pending_inode = $28, pending_born_ns = $29, pending_size = $30, pending_modified_ns = $31, deleted_at = $32, \
+     label = $33, keep = $34 \
+     WHERE id = $35 AND revision = $36";
 
 /// Leaves every index alone.
 const UPDATE_LOCK: &str = "UPDATE files SET revision = $1, \
@@ -96,6 +97,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<FileRecord> {
         seen: fields.fingerprint()?,
         pending: pending(&mut fields)?,
         deleted_at: fields.maybe_at()?,
+        mark: VersionMark { label: fields.maybe()?, keep: fields.yes()? },
     })
 }
 
@@ -233,6 +235,7 @@ impl Scope {
             seen,
             pending,
             deleted_at,
+            mark,
         } = before;
         let same_place = *container == next.container && *name == next.name && *deleted_at == next.deleted_at;
         let same_content = *owner == next.owner
@@ -240,7 +243,8 @@ impl Scope {
             && *version == next.version
             && *content == next.content
             && *seen == next.seen
-            && *pending == next.pending;
+            && *pending == next.pending
+            && *mark == next.mark;
         match (same_place, same_content) {
             (true, true) => Self::Lock,
             (true, false) => Self::Content,
@@ -369,6 +373,7 @@ fn write(
         seen: fingerprint,
         pending,
         deleted_at,
+        mark,
     } = record;
     let held = held(lock);
     let (what, from, replaces) = match pending {
@@ -422,6 +427,8 @@ fn write(
         replaced.map(|seen| seen.size.cast_signed()),
         replaced.map(|seen| seen.modified_ns),
         deleted_at.map(|at| at.0),
+        mark.label.as_deref(),
+        mark.keep,
         id.as_str(),
     );
     if let Some(seen) = seen {

@@ -16,7 +16,7 @@
 //! | `readers` | the connections that read |
 //! | `cache` | records in memory, and the question whether they are the latest |
 //! | `db`, `migrations` | how a database is opened, and its schema (`migrations/sqlite`) |
-//! | `files`, `names`, `listing`, `parts`, `uploads`, `composed`, `history`, `containers`, `people`, `sharing`, `bin`, `condemned`, `memos` | the statements, a `const` each, above what runs them |
+//! | `files`, `names`, `listing`, `parts`, `uploads`, `composed`, `history`, `containers`, `people`, `sharing`, `bin`, `condemned`, `memos`, `usage` | the statements, a `const` each, above what runs them |
 //! | `fields`, `coauth`, `error` | columns to values; what can go wrong |
 
 mod bin;
@@ -40,6 +40,7 @@ mod readers;
 mod registry;
 mod sharing;
 mod uploads;
+mod usage;
 mod writer;
 
 #[cfg(test)]

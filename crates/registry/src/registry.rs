@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lectern_host::parts::FileParts;
-use lectern_host::ports::{CONTAINER_DEPTH_MAX, FileCommit, Located, Page, Registry, RegistryError, Visit};
+use lectern_host::ports::{CONTAINER_DEPTH_MAX, FileCommit, Located, Page, Registry, RegistryError, Usage, Visit};
 use lectern_host::records::{
     Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision,
     Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::files::Scope;
 use crate::readers::{READERS, Readers};
 use crate::writer::{Extent, Writer};
-use crate::{composed, condemned, containers, files, history, parts, people, uploads};
+use crate::{composed, condemned, containers, files, history, parts, people, uploads, usage};
 
 type Result<T> = std::result::Result<T, RegistryError>;
 
@@ -292,6 +292,10 @@ impl Registry for SqliteRegistry {
 
     async fn files_pending(&self) -> Result<Vec<FileRecord>> {
         self.read(files::pending_ones).await
+    }
+
+    async fn usage(&self) -> Result<Usage> {
+        self.read(usage::usage).await
     }
 
     async fn file_count(&self) -> Result<u64> {

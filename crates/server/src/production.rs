@@ -1,6 +1,7 @@
 //! The wiring of the real program: SQLite, a folder, PASETO, discovery over HTTP.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,7 +17,7 @@ use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, Tree, TreeP
 use lectern_host::records::FileRecord;
 use lectern_host::{Body, Front, Host, HostSettings, Ports};
 use lectern_registry::{Opener, SqliteRegistry};
-use lectern_web::{Pages, Provider, WebParts, WebSettings};
+use lectern_web::{Disk, Pages, Provider, Room, WebParts, WebSettings};
 use tower::Service;
 use wopi::action_url::ActionUrlFacts;
 use wopi::answer::EndPoints;
@@ -90,6 +91,19 @@ impl Production {
             documents: Arc::new(HostDocuments(Arc::clone(&host))),
         };
         Ok(Opened { host, registry, parts })
+    }
+}
+
+/// The disk that this folder of ours is on; the documents are on the same one.
+#[derive(Debug)]
+struct DiskOf(PathBuf);
+
+impl Disk for DiskOf {
+    fn room(&self) -> Option<Room> {
+        let disk = rustix::fs::statvfs(&self.0).ok()?;
+        // What only root may still write is of no use to us.
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        Some(Room { free: bytes(disk.f_bavail), total: bytes(disk.f_blocks) })
     }
 }
 
@@ -339,6 +353,7 @@ impl Wiring for Production {
             blanks: samples::blanks().into_iter().map(|(extension, bytes)| (extension, bytes.into())).collect(),
             http: Some(Arc::new(http)),
             report: premises.report.clone(),
+            disk: Some(Arc::new(DiskOf(premises.place.state.clone()))),
         };
         let pages = Pages::new(web, web_settings(premises)?)
             .or_trouble(|| format!("cannot make pages for {}", premises.public_url))?;

@@ -39,5 +39,7 @@ mod visitor;
 mod words;
 
 pub use provider::{PROVIDER_ANSWER_BYTES_MAX, Provider, ProviderHttp};
-pub use settings::{SettingOrigin, SettingValue, SettingsReport, SettingsRow, SettingsSection, WebSettings};
+pub use settings::{
+    Disk, Room, SettingOrigin, SettingValue, SettingsReport, SettingsRow, SettingsSection, WebSettings,
+};
 pub use site::{Pages, ROUTE_PREFIXES_WITH_SECRETS, WebParts};

@@ -1,11 +1,39 @@
 //! What can be set about the pages, and the settings of the whole program as pages show them.
 
+use std::fmt::Debug;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use http::HeaderName;
 
 use crate::provider::Provider;
+
+/// Where contents are kept, as far as a page tells how full it is.
+pub trait Disk: Debug + Send + Sync + 'static {
+    /// How much room there is; nothing if that cannot be found out. May wait for the disk.
+    fn room(&self) -> Option<Room>;
+}
+
+/// How much room there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// Bytes that can still be written.
+    pub free: u64,
+    /// Bytes in all.
+    pub total: u64,
+}
+
+impl Room {
+    /// Bytes that something is in.
+    pub(crate) fn used(&self) -> u64 {
+        self.total.saturating_sub(self.free)
+    }
+
+    /// From how many used bytes on somebody should do something about it: nine tenths.
+    pub(crate) fn high(&self) -> u64 {
+        self.total / 10 * 9
+    }
+}
 
 /// The settings of the program, as administrators are shown them. It is made once, at the start; what is secret is not in
 /// it.

@@ -33,7 +33,7 @@ use crate::pages::{
 };
 use crate::problem::Problem;
 use crate::provider::{ProviderHttp, SigningIn};
-use crate::settings::{SettingsReport, WebSettings};
+use crate::settings::{Disk, SettingsReport, WebSettings};
 use crate::throttle::Throttle;
 use crate::visitor::{Address, Visitor};
 use crate::{assets, headers, signing_in};
@@ -58,6 +58,8 @@ pub struct WebParts {
     pub http: Option<Arc<dyn ProviderHttp>>,
     /// The settings of the program, for administrators.
     pub report: SettingsReport,
+    /// The disk that contents are on, where they are on one.
+    pub disk: Option<Arc<dyn Disk>>,
 }
 
 /// What every handler has at hand.
@@ -75,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) uploads: Semaphore,
     pub(crate) provider: Option<SigningIn>,
     pub(crate) report: SettingsReport,
+    pub(crate) disk: Option<Arc<dyn Disk>>,
 }
 
 /// All pages. Clones are the same.
@@ -106,6 +109,7 @@ impl Pages {
             uploads: Semaphore::new(settings.uploads_max),
             blanks: parts.blanks,
             report: parts.report,
+            disk: parts.disk,
             provider: match (settings.provider.clone(), parts.http) {
                 (Some(provider), Some(http)) => Some(SigningIn::new(provider, http, &public_url)),
                 _ => None,
@@ -181,6 +185,7 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/details/{file}/versions/{version}", get(details::download_version))
         .route("/details/{file}/restore", post(details::restore))
         .route("/details/{file}/name-version", post(details::name_version))
+        .route("/details/{file}/keep-version", post(details::keep_version))
         .route("/details/{file}/release", post(details::release))
         .route("/sharing/{container}", get(details::sharing_of_container))
         .route("/share/{kind}/{id}", post(details::share))
@@ -194,6 +199,7 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/admin/clients", get(admin::clients))
         .route("/admin/clients/try", post(admin::try_client))
         .route("/admin/diagnostics", get(admin::diagnostics))
+        .route("/admin/storage", get(admin::storage))
         .route("/admin/settings", get(admin::settings))
         .route("/shared", get(browse::shared_with_me))
         .route("/link/{secret}", get(link::show).post(link::submit))

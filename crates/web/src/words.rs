@@ -132,6 +132,21 @@ impl Words {
         self.format(id, Some(&arguments))
     }
 
+    /// The text of a message with two values in it.
+    pub(crate) fn with2<'a>(
+        self,
+        id: &str,
+        first: &'a str,
+        value: impl Into<FluentValue<'a>>,
+        second: &'a str,
+        other: impl Into<FluentValue<'a>>,
+    ) -> String {
+        let mut arguments = FluentArgs::with_capacity(2);
+        arguments.set(first, value);
+        arguments.set(second, other);
+        self.format(id, Some(&arguments))
+    }
+
     fn format(self, id: &str, arguments: Option<&FluentArgs<'_>>) -> String {
         let [english, german] = &*BUNDLES;
         let bundle = match self.0 {

@@ -23,7 +23,9 @@ use crate::memory::contents::MemoryContents;
 use crate::memory::registry::MemoryRegistry;
 use crate::parts::KEPT;
 use crate::ports::{Contents as _, Located, Registry as _, TokenClaims};
-use crate::records::{Content, ContentId, LockState, ModifiedAt, Revision, Role, SessionId, Timestamp, User};
+use crate::records::{
+    Content, ContentId, LockState, ModifiedAt, Revision, Role, SessionId, Timestamp, User, VersionMark,
+};
 use crate::{BoxError, ports};
 
 mod compose;
@@ -105,6 +107,7 @@ impl Setup {
             seen: None,
             pending: None,
             deleted_at: None,
+            mark: VersionMark::default(),
         };
         let record = registry.create_file(&record).await.unwrap();
         let rights = Rights::of(&user, &claims);

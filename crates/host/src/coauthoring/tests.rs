@@ -13,7 +13,7 @@ use crate::doubles::{TestClock, host_over};
 use crate::memory::contents::MemoryContents;
 use crate::memory::registry::MemoryRegistry;
 use crate::ports::TokenClaims;
-use crate::records::{Content, ContentId, ModifiedAt, Revision, Role, SessionId, User};
+use crate::records::{Content, ContentId, ModifiedAt, Revision, Role, SessionId, User, VersionMark};
 use crate::{HostSettings, full};
 
 const CONTAINER: &str = "root";
@@ -54,6 +54,7 @@ impl World {
             seen: None,
             pending: None,
             deleted_at: None,
+            mark: VersionMark::default(),
         };
         world.host.ports.registry.create_file(&record).await.unwrap();
         world

@@ -6,6 +6,7 @@
 //! | one's own name, password and sessions | yes | yes | no |
 //! | sessions of others | yes | no | no |
 //! | the last refused requests | yes | no | no |
+//! | how much is stored | yes | no | no |
 //!
 //! There always is an administrator who is not shut out.
 
@@ -17,7 +18,7 @@ use super::sharing::short;
 use super::{Denied, Desk, NameFault, Why};
 use crate::host::{COMMIT_ATTEMPTS_MAX, Host};
 use crate::ids;
-use crate::ports::RegistryError;
+use crate::ports::{RegistryError, Usage};
 use crate::records::{RefusedRequest, Revision, Role, Session, SessionId, Timestamp, User};
 use crate::sharing::{Group, GroupId};
 
@@ -170,6 +171,13 @@ impl Desk<'_> {
             None => Ok(()),
             Some(_) => Err(Denied::new(Why::NotAllowed, "guests have no account")),
         }
+    }
+
+    /// How much is stored.
+    pub async fn usage(&self) -> Result<Usage, Denied> {
+        self.must_administer()?;
+        let usage = self.host.ports.registry.usage().await;
+        usage.map_err(|e| Denied::registry("summing up what is stored", &e))
     }
 
     // ── users ──

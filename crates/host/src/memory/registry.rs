@@ -11,7 +11,7 @@ use wopi::chunked::Retention;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 use crate::parts::FileParts;
-use crate::ports::{BinEntry, FileCommit, Memo, Named, Page, ROOT_NAME, Registry, RegistryError};
+use crate::ports::{BinEntry, FileCommit, Memo, Named, Page, ROOT_NAME, Registry, RegistryError, Tally, Usage};
 use crate::records::{
     Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, Pending,
     RefusedRequest, RescuedSave, Revision, Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
@@ -234,6 +234,23 @@ impl Registry for MemoryRegistry {
 
     async fn files_pending(&self) -> Result<Vec<FileRecord>, RegistryError> {
         Ok(self.state().files.values().filter(|file| file.pending.is_some()).cloned().collect())
+    }
+
+    async fn usage(&self) -> Result<Usage, RegistryError> {
+        let state = self.state();
+        let sum = |sizes: &mut dyn Iterator<Item = u64>| {
+            sizes.fold(Tally::default(), |tally, size| Tally { count: tally.count + 1, bytes: tally.bytes + size })
+        };
+        let files = |deleted: bool| {
+            let files = state.files.values().filter(move |file| file.deleted_at.is_some() == deleted);
+            sum(&mut files.map(|file| file.content.size))
+        };
+        Ok(Usage {
+            files: files(false),
+            versions: sum(&mut state.versions.values().flat_map(BTreeMap::values).map(|entry| entry.content.size)),
+            deleted: files(true),
+            rescued: sum(&mut state.rescued.values().map(|save| save.size)),
+        })
     }
 
     async fn file_count(&self) -> Result<u64, RegistryError> {

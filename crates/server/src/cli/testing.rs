@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use lectern_accounts::TokenKeys;
 use lectern_host::memory::registry::MemoryRegistry;
 use lectern_host::ports::{Clock, Contents, ContentsError, Registry, Stored, TreePath};
-use lectern_host::records::{Content, ContentId, FileRecord, LockState, ModifiedAt, Revision, Timestamp};
+use lectern_host::records::{Content, ContentId, FileRecord, LockState, ModifiedAt, Revision, Timestamp, VersionMark};
 use lectern_host::wopi::{ItemVersion, UserId};
 use lectern_host::{Body, ids};
 
@@ -164,6 +164,7 @@ impl Documents for Everything {
             seen: None,
             pending: None,
             deleted_at: None,
+            mark: VersionMark::default(),
         };
         self.0.create_file(&record).await.or_trouble(|| "cannot add the file".to_owned())
     }

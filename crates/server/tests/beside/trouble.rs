@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use lectern_host::parts::FileParts;
 use lectern_host::ports::{
-    Bin, BinEntry, FileCommit, Listings, Memo, Memos, Named, Page, Registry, RegistryError, Sharing, Slice,
+    Bin, BinEntry, FileCommit, Listings, Memo, Memos, Named, Page, Registry, RegistryError, Sharing, Slice, Usage,
 };
 use lectern_host::records::{
     Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, RefusedRequest,
@@ -231,6 +231,9 @@ impl Registry for Troubled {
     }
     async fn file_count(&self) -> Result<u64, RegistryError> {
         self.inner.file_count().await
+    }
+    async fn usage(&self) -> Result<Usage, RegistryError> {
+        self.inner.usage().await
     }
     async fn create_file(&self, record: &FileRecord) -> Result<FileRecord, RegistryError> {
         self.inner.create_file(record).await

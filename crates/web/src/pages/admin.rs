@@ -1,4 +1,4 @@
-//! `/admin/…`: people, groups, office servers, what was refused, and the settings. For administrators.
+//! `/admin/…`: people, groups, office servers, what was refused, how much is stored, and the settings. For administrators.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use http::StatusCode;
 use lectern_accounts::{PasswordError, password};
 use lectern_host::clients::{ClientStatus, ProofStatus};
 use lectern_host::desk::{Account, Denied, Desk, NewAccount, Why};
+use lectern_host::ports::Tally;
 use lectern_host::records::{RefusedRequest, Role};
 use lectern_host::sharing::{Group, GroupId};
 use lectern_host::wopi::UserId;
@@ -17,7 +18,7 @@ use serde::Deserialize;
 use super::{Input, see};
 use crate::frame::{Frame, Said, page, page_with};
 use crate::problem::{Problem, status_of, told};
-use crate::settings::{SettingOrigin, SettingValue, SettingsReport};
+use crate::settings::{Room, SettingOrigin, SettingValue, SettingsReport};
 use crate::site::Shared;
 use crate::visitor::Member;
 
@@ -77,6 +78,21 @@ struct DiagnosticsPage {
     p: Frame,
     files: u64,
     refusals: Vec<RefusedRequest>,
+}
+
+#[derive(Template)]
+#[template(path = "admin_storage.html")]
+struct StoragePage {
+    p: Frame,
+    rows: Vec<StorageRow>,
+    total: u64,
+    room: Option<Room>,
+}
+
+struct StorageRow {
+    name: String,
+    hint: String,
+    tally: Tally,
 }
 
 #[derive(Template)]
@@ -373,6 +389,26 @@ pub(crate) async fn diagnostics(State(shared): State<Arc<Shared>>, member: Membe
     let files = shared.host.ports().registry.file_count().await;
     let files = files.map_err(|error| Problem::registry("counting files", &error))?;
     Ok(page(&DiagnosticsPage { p: member.frame(&shared), files, refusals }))
+}
+
+/// `GET /admin/storage`
+pub(crate) async fn storage(State(shared): State<Arc<Shared>>, member: Member) -> Result<Response, Problem> {
+    let usage = desk(&shared, &member).await?.usage().await?;
+    let room = match shared.disk.clone() {
+        // A file system of the network may let one wait.
+        Some(disk) => tokio::task::spawn_blocking(move || disk.room()).await.ok().flatten(),
+        None => None,
+    };
+    let p = member.frame(&shared);
+    let kinds = [
+        ("storage-files", "storage-files-hint", usage.files),
+        ("storage-versions", "storage-versions-hint", usage.versions),
+        ("storage-deleted", "storage-deleted-hint", usage.deleted),
+        ("storage-rescued", "storage-rescued-hint", usage.rescued),
+    ];
+    let total = kinds.iter().fold(0, |sum: u64, (.., tally)| sum.saturating_add(tally.bytes));
+    let rows = kinds.map(|(name, hint, tally)| StorageRow { name: p.say(name), hint: p.say(hint), tally });
+    Ok(page(&StoragePage { p, rows: rows.into(), total, room }))
 }
 
 /// `GET /admin/settings`

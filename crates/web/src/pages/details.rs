@@ -60,6 +60,8 @@ struct VersionRow {
     by: String,
     autosave: bool,
     name: String,
+    keep: bool,
+    is_current: bool,
 }
 
 /// With whom something is shared, for both pages.
@@ -158,7 +160,7 @@ async fn sharing(p: &Frame, desk: &Desk<'_>, item: &Item, made: Option<String>) 
     Ok(Sharing { to, grants: grants.collect(), links: links.collect(), proposed, made })
 }
 
-fn row(version: Version, names: &BTreeMap<UserId, String>) -> VersionRow {
+fn row(version: Version, names: &BTreeMap<UserId, String>, is_current: bool) -> VersionRow {
     VersionRow {
         version: version.version.to_string(),
         size: version.size,
@@ -166,6 +168,8 @@ fn row(version: Version, names: &BTreeMap<UserId, String>) -> VersionRow {
         by: version.saved_by.and_then(|id| names.get(&id).cloned()).unwrap_or_default(),
         autosave: version.autosave,
         name: version.name.unwrap_or_default(),
+        keep: version.keep,
+        is_current,
     }
 }
 
@@ -215,7 +219,8 @@ async fn details_page(
     let names = desk.names_of(&people).await?;
     let (current, past) = match history {
         Some(history) => {
-            (Some(row(history.current, &names)), history.past.into_iter().map(|version| row(version, &names)).collect())
+            let past = history.past.into_iter().map(|version| row(version, &names, false));
+            (Some(row(history.current, &names, true)), past.collect())
         }
         None => (None, Vec::new()),
     };
@@ -329,6 +334,31 @@ pub(crate) async fn name_version(
     let desk = shared.host.desk(&member.session.id).await?;
     let outcome = desk.name_version(&file, version(&fields.version)?, Some(&fields.name)).await;
     done(&shared, &member, &desk, &Item::File(file), outcome, Said::VersionNamed).await
+}
+
+#[derive(Deserialize)]
+pub(crate) struct KeepFields {
+    version: String,
+    keep: String,
+}
+
+/// `POST /details/{file}/keep-version`
+pub(crate) async fn keep_version(
+    State(shared): State<Arc<Shared>>,
+    member: Member,
+    Path(id): Path<String>,
+    Input(fields): Input<KeepFields>,
+) -> Result<Response, Problem> {
+    let file = FileId::parse(&id).ok_or(Problem::NotFound)?;
+    let desk = shared.host.desk(&member.session.id).await?;
+    let keep = match fields.keep.as_str() {
+        "1" => true,
+        "0" => false,
+        _ => return Err(Problem::Malformed),
+    };
+    let outcome = desk.keep_version(&file, version(&fields.version)?, keep).await;
+    let said = if keep { Said::VersionKept } else { Said::VersionNotKept };
+    done(&shared, &member, &desk, &Item::File(file), outcome, said).await
 }
 
 /// `POST /details/{file}/release`

@@ -168,3 +168,18 @@ async fn administrators_see_every_setting_and_nobody_else_does() {
     assert_eq!(bob.get("/admin/settings").await.status, 403);
     assert_eq!(world.browser().get("/admin/settings").await.status, 303);
 }
+
+#[tokio::test]
+async fn administrators_see_how_much_is_stored_and_nobody_else_does() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Administrator).await;
+    let root = ada.get("/").await.location().to_owned();
+    ada.post(&format!("{root}/new"), &[("name", "a"), ("kind", "docx")]).await;
+    let page = ada.get("/admin/storage").await;
+    for told in ["Rescued saves", "<td class=\"number\">12 B</td>", "5.0 GB of 10 GB are free", "value=\"5000000000\""]
+    {
+        assert!(page.text().contains(told), "{told} in {}", page.text());
+    }
+    let mut bob = world.browser_of("bob", Role::Editor).await;
+    assert_eq!(bob.get("/admin/storage").await.status, 403);
+}

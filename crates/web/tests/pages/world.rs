@@ -17,7 +17,7 @@ use lectern_host::memory::registry::MemoryRegistry;
 use lectern_host::ports::{Clock, DiscoverySource, Random, Registry};
 use lectern_host::records::{Role, Timestamp, User};
 use lectern_host::{BoxError, Host, HostSettings, Ports};
-use lectern_web::{Pages, SettingsReport, WebParts, WebSettings};
+use lectern_web::{Disk, Pages, Room, SettingsReport, WebParts, WebSettings};
 
 /// Most redirects that a browser follows.
 const REDIRECTS_MAX: usize = 5;
@@ -55,6 +55,16 @@ struct OneDocument(String);
 impl DiscoverySource for OneDocument {
     async fn fetch(&self, _: &str) -> Result<String, BoxError> {
         Ok(self.0.clone())
+    }
+}
+
+/// A disk of 10 GB.
+#[derive(Debug)]
+struct HalfFull;
+
+impl Disk for HalfFull {
+    fn room(&self) -> Option<Room> {
+        Some(Room { free: 5_000_000_000, total: 10_000_000_000 })
     }
 }
 
@@ -115,7 +125,7 @@ impl World {
         };
         let host = Arc::new(Host::new(ports, HostSettings::new(public_url)));
         let blanks = vec![("docx", Bytes::from_static(b"a blank docx")), ("txt", Bytes::new())];
-        let parts = WebParts { host: Arc::clone(&host), blanks, http, report };
+        let parts = WebParts { host: Arc::clone(&host), blanks, http, report, disk: Some(Arc::new(HalfFull)) };
         let pages = Pages::new(parts, web).unwrap();
         Self { pages, host, clock, passwords: Passwords::default(), _keys: keys }
     }
