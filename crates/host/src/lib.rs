@@ -14,6 +14,7 @@
 //! | [`index`] | keeping the registry true to a folder that others change |
 //! | [`front`] | the host as `wopi-service` wants it |
 //! | [`desk`] | the host as pages want it: what people do |
+//! | [`carry`] | carrying everything from one host to another |
 //! | [`clients`] | who may call us, and with which keys |
 //! | [`ports`], [`records`], [`sharing`] | what the rules need from outside; what is remembered |
 //! | [`parts`], [`composed`] | what lies beside a file; contents that are made of pieces of others |
@@ -21,6 +22,7 @@
 
 pub mod access;
 pub mod caller;
+pub mod carry;
 mod chunks;
 pub mod clients;
 pub mod coauth;

@@ -3,6 +3,7 @@
 //! What a command prints for people goes to standard output, notes and errors to standard error; `--json` prints what a
 //! script would want. The exit status is 0, 1 for an error, 2 for flags that are none.
 
+mod carry;
 mod check;
 mod fetch;
 mod keys;
@@ -22,6 +23,7 @@ use std::io::Write;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use carry::{Backup, Export, Import, Migrate, Restore};
 pub use check::Check;
 pub use keys::Keys;
 pub use rescued::Rescued;
@@ -72,6 +74,16 @@ pub enum Command {
     Rescued(Rescued),
     /// List the old versions of a file, or fetch one
     Versions(Versions),
+    /// Take over the files of a folder, with versions and grants if it was served before
+    Import(Import),
+    /// Write everything into a folder that can be served
+    Export(Export),
+    /// Carry everything from one place to another: folder and SQLite, object store, PostgreSQL
+    Migrate(Migrate),
+    /// Keep a copy of everything in a directory; only what changed is written
+    Backup(Backup),
+    /// Bring such a copy back
+    Restore(Restore),
     /// About the settings
     #[command(subcommand)]
     Config(Config),
@@ -126,6 +138,11 @@ pub async fn run<W: Wiring>(cli: Cli, wiring: &W, out: Out<'_>) -> Result<(), Tr
         Command::Keys(keys) => keys.run(out),
         Command::Rescued(rescued) => rescued.run(wiring, out).await,
         Command::Versions(versions) => versions.run(wiring, out).await,
+        Command::Import(import) => import.run(wiring, out).await,
+        Command::Export(export) => export.run(wiring, out).await,
+        Command::Migrate(migrate) => migrate.run(wiring, out).await,
+        Command::Backup(backup) => backup.run(wiring, out).await,
+        Command::Restore(restore) => restore.run(wiring, out).await,
         Command::Config(Config::Sample) => print(out, &sample::sample()),
         Command::Config(Config::Show(show)) => show.run(out),
     }

@@ -91,10 +91,20 @@ impl Place {
     /// If the settings cannot be used.
     pub fn find(folder: Option<PathBuf>, whereabouts: &Whereabouts) -> Result<Self, Trouble> {
         let settings_file = Settings::file(whereabouts.config.clone());
-        let (mut settings, written) = match &settings_file {
+        let (settings, written) = match &settings_file {
             Some(file) => Settings::read_with_paths(file)?,
             None => Default::default(),
         };
+        Ok(Self { settings_file, written, ..Self::of(settings, folder, whereabouts)? })
+    }
+
+    /// The place that flags and these settings mean. Nothing is read, and nothing is made.
+    ///
+    /// # Errors
+    ///
+    /// If they exclude each other.
+    pub fn of(settings: Settings, folder: Option<PathBuf>, whereabouts: &Whereabouts) -> Result<Self, Trouble> {
+        let mut settings = settings;
         settings.objects.store = whereabouts.objects.clone().or(settings.objects.store);
         settings.database.url = whereabouts.database.clone().or(settings.database.url);
         let named = folder.or_else(|| settings.contents.folder.clone());
@@ -118,6 +128,7 @@ impl Place {
             None => folder.join(STATE_NAME),
         };
         let keeps_state = settings.database.url.is_none() || named_state.is_some();
+        let (settings_file, written) = (None, BTreeSet::new());
         Ok(Self { settings, settings_file, written, folder, folder_is_named, state, keeps_state })
     }
 

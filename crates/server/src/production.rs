@@ -31,7 +31,7 @@ use crate::provider_http::NetworkProvider;
 use crate::samples;
 use crate::system::{SystemClock, SystemRandom};
 use crate::trouble::{OrTrouble, Trouble};
-use crate::wiring::{ActionUrl, DiscoverySummary, Documents, Parts, Premises, Served, Wiring};
+use crate::wiring::{ActionUrl, DiscoverySummary, Documents, OpenHost, Parts, Premises, Served, Wiring};
 
 /// `X-WOPI-ServerVersion`.
 const SERVER_VERSION: &str = concat!("Lectern/", env!("CARGO_PKG_VERSION"));
@@ -381,6 +381,18 @@ impl Wiring for Production {
             }
         });
         Ok(Served { parts, wopi: answers, pages: Some(pages), probes: Vec::new(), background, close })
+    }
+
+    async fn open_host(&self, premises: &Premises) -> Result<OpenHost, Trouble> {
+        let Opened { host, registry, .. } = Self::build(premises, Opener::Command).await?;
+        let settled = Arc::clone(&host);
+        let close = Box::pin(async move {
+            settled.settle_all().await;
+            if let Err(error) = registry.close().await {
+                tracing::error!("closing the records: {error}");
+            }
+        });
+        Ok(OpenHost { host, close })
     }
 
     fn read_discovery(&self, xml: &str) -> Result<DiscoverySummary, String> {

@@ -19,7 +19,7 @@ use lectern_host::{Body, ids};
 use super::{Cli, Out};
 use crate::system::{SystemClock, SystemRandom};
 use crate::trouble::{OrTrouble, Trouble};
-use crate::wiring::{ActionUrl, DiscoverySummary, Documents, Parts, Premises, Served, Wiring};
+use crate::wiring::{ActionUrl, DiscoverySummary, Documents, OpenHost, Parts, Premises, Served, Wiring};
 
 /// Everything in memory; the same for every command.
 #[derive(Clone, Debug)]
@@ -70,7 +70,13 @@ async fn dispatch(cli: Cli, wiring: &InMemory, out: Out<'_>) -> Result<(), Troub
         Command::Keys(keys) => keys.run(out),
         Command::Rescued(rescued) => rescued.run(wiring, out).await,
         Command::Versions(versions) => versions.run(wiring, out).await,
-        Command::Serve(_) | Command::Config(_) => panic!("not here"),
+        Command::Serve(_)
+        | Command::Config(_)
+        | Command::Import(_)
+        | Command::Export(_)
+        | Command::Migrate(_)
+        | Command::Backup(_)
+        | Command::Restore(_) => panic!("not here"),
     }
 }
 
@@ -94,6 +100,10 @@ impl Wiring for InMemory {
             background: tokio::task::JoinSet::new(),
             close: Box::pin(std::future::ready(())),
         })
+    }
+
+    async fn open_host(&self, _: &Premises) -> Result<OpenHost, Trouble> {
+        Err(Trouble::new("there is no host over one content"))
     }
 
     fn read_discovery(&self, xml: &str) -> Result<DiscoverySummary, String> {
