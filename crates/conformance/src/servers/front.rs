@@ -212,7 +212,7 @@ async fn handle(request: Request<Incoming>, faults: Arc<Faults>, behind: Arc<dyn
             if let (Some(length), false) = (exact, parts.headers.contains_key(CONTENT_LENGTH)) {
                 parts.headers.insert(CONTENT_LENGTH, length.into());
             }
-            Ok(Response::from_parts(parts, Cut { body, left: bytes }.boxed_unsync()))
+            Ok(Response::from_parts(parts, Cut { body, left: bytes, is_sent: false }.boxed_unsync()))
         }
         Some(Fault::Hang) => std::future::pending().await,
     }
@@ -229,10 +229,11 @@ fn refusal(status: u16, code: &str) -> Answer {
     answer
 }
 
-/// A body that breaks off.
+/// A body that breaks off, after what came before it was sent.
 struct Cut {
     body: UnsyncBoxBody<Bytes, Broken>,
     left: u64,
+    is_sent: bool,
 }
 
 impl http_body::Body for Cut {
@@ -240,6 +241,12 @@ impl http_body::Body for Cut {
     type Error = Broken;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if self.left == 0 && !self.is_sent {
+            // Who has nothing at the moment is asked again after everything was written out.
+            self.is_sent = true;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if self.left == 0 {
             return Poll::Ready(Some(Err("told to break off".into())));
         }

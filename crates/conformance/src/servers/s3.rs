@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
-use s3s::auth::SimpleAuth;
+use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::*;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
@@ -44,7 +44,7 @@ impl S3 {
         std::fs::create_dir(root.path().join(BUCKET)).expect("a folder can be made");
         let files = FileSystem::new(root.path()).expect("the folder is there");
         let mut service = S3ServiceBuilder::new(Store { files, root: root.path().to_owned() });
-        service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        service.set_auth(Keys);
         let front = Front::start(Arc::new(Within(service.build()))).await;
         Self { front, root }
     }
@@ -113,6 +113,16 @@ impl Behind for Within {
             let answer = service.call(request.map(s3s::Body::from)).await.map_err(|error| format!("{error:?}"))?;
             Ok(answer.map(BodyExt::boxed_unsync))
         })
+    }
+}
+
+/// The one key there is.
+struct Keys;
+
+#[async_trait::async_trait]
+impl S3Auth for Keys {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        if access_key == ACCESS_KEY { Ok(SECRET_KEY.into()) } else { Err(s3_error!(InvalidAccessKeyId)) }
     }
 }
 
