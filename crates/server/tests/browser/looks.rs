@@ -109,7 +109,7 @@ fn the_pages_of_containers_look_well() {
         gallery.looks_at(&page, "files-below");
         page.goes_to(&list);
         gallery.looks_at(&page, "files");
-        page.click("tr[data-row]:nth-child(3) summary");
+        page.click("tr[data-row]:nth-child(3) a.more");
         gallery.looks_at(&page, "files-menu");
         page.click("header details summary");
         gallery.looks_at(&page, "person-menu");
@@ -270,7 +270,7 @@ fn the_pages_of_the_bin_and_of_moving_look_well() {
         page.fill("#new form.fields input[name=name]", "Projects");
         page.arrives(|page| page.click("#new form.fields button"));
         page.goes_to(&house.url("/"));
-        page.click("tr[data-row]:nth-child(2) summary");
+        page.click("tr[data-row]:nth-child(2) a.more");
         page.arrives(|page| page.click_at("tr[data-row] .menu-items a", "Move"));
         gallery.looks_at(&page, "move");
         page.arrives(|page| page.click_at("main a.entry", "Projects"));
@@ -278,7 +278,7 @@ fn the_pages_of_the_bin_and_of_moving_look_well() {
         page.arrives(|page| page.click("main form button.primary"));
         page.shows("old.txt");
         gallery.looks_at(&page, "moved");
-        page.click("tr[data-row]:nth-child(1) summary");
+        page.click("tr[data-row]:nth-child(1) a.more");
         page.arrives(|page| page.click_at("tr[data-row] .menu-items button", "Delete"));
         gallery.looks_at(&page, "deleted");
         page.goes_to(&house.url("/bin"));
