@@ -74,56 +74,56 @@ pub(super) struct Row {
 
 #[derive(Template)]
 #[template(path = "browse.html")]
-struct BrowsePage {
-    p: Frame,
-    id: String,
-    name: String,
-    is_root: bool,
-    way: Vec<Step>,
-    may_edit: bool,
-    may_share: bool,
-    rows: Vec<Row>,
-    headings: Vec<Heading>,
-    blanks: Vec<BlankRow>,
-    next: Option<String>,
-    is_first: bool,
-    trouble: Option<String>,
+pub(super) struct BrowsePage {
+    pub(super) p: Frame,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) is_root: bool,
+    pub(super) way: Vec<Step>,
+    pub(super) may_edit: bool,
+    pub(super) may_share: bool,
+    pub(super) rows: Vec<Row>,
+    pub(super) headings: Vec<Heading>,
+    pub(super) blanks: Vec<BlankRow>,
+    pub(super) next: Option<String>,
+    pub(super) is_first: bool,
+    pub(super) trouble: Option<String>,
 }
 
-struct Heading {
+pub(super) struct Heading {
     /// The message of its text.
-    text: String,
-    word: &'static str,
-    href: String,
+    pub(super) text: String,
+    pub(super) word: &'static str,
+    pub(super) href: String,
     /// `ascending` or `descending`, where the listing is sorted by it.
-    sorted: Option<&'static str>,
+    pub(super) sorted: Option<&'static str>,
 }
 
-struct BlankRow {
-    extension: &'static str,
-    icon: &'static str,
-    name: String,
+pub(super) struct BlankRow {
+    pub(super) extension: &'static str,
+    pub(super) icon: &'static str,
+    pub(super) name: String,
 }
 
 #[derive(Template)]
 #[template(path = "search.html")]
-struct SearchPage {
-    p: Frame,
-    query: String,
-    rows: Vec<Row>,
+pub(super) struct SearchPage {
+    pub(super) p: Frame,
+    pub(super) query: String,
+    pub(super) rows: Vec<Row>,
     /// Where it was searched, if not everywhere: what it is called, and the address of the same search everywhere.
-    below: Option<(String, String)>,
+    pub(super) below: Option<(String, String)>,
     /// The address of the first page, if this is not it.
-    first: Option<String>,
-    next: Option<String>,
-    cut: bool,
+    pub(super) first: Option<String>,
+    pub(super) next: Option<String>,
+    pub(super) cut: bool,
 }
 
 #[derive(Template)]
 #[template(path = "shared.html")]
-struct SharedPage {
-    p: Frame,
-    rows: Vec<Row>,
+pub(super) struct SharedPage {
+    pub(super) p: Frame,
+    pub(super) rows: Vec<Row>,
 }
 
 #[derive(Deserialize)]
