@@ -26,6 +26,8 @@ pub(crate) struct Frame {
     pub(crate) said: Option<Said>,
     /// What was searched for, to stand in the field again.
     pub(crate) searched: String,
+    /// The container that is searched unless one asks for everything: its id and its name.
+    pub(crate) within: Option<(String, String)>,
     /// Whether the administration is among the links.
     pub(crate) administers: bool,
     /// Whether they came by a link and have no account.
@@ -86,6 +88,18 @@ impl Frame {
     #[expect(clippy::unused_self, reason = "templates reach it through the frame, as everything")]
     pub(crate) fn icon(&self, name: &str) -> String {
         icons::icon(name)
+    }
+
+    /// The pictures of rows, once for a page. Markup of ours.
+    #[expect(clippy::unused_self, reason = "templates reach it through the frame, as everything")]
+    pub(crate) fn sprite(&self) -> &'static str {
+        icons::sprite()
+    }
+
+    /// One of them. Markup of ours.
+    #[expect(clippy::unused_self, reason = "templates reach it through the frame, as everything")]
+    pub(crate) fn symbol(&self, name: &str) -> String {
+        icons::symbol(name)
     }
 
     /// The languages that can be chosen.
@@ -240,6 +254,7 @@ mod tests {
             here: "/".to_owned(),
             said: None,
             searched: String::new(),
+            within: None,
             administers: false,
             is_guest: false,
         }

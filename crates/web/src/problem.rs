@@ -194,8 +194,8 @@ pub(crate) fn told(why: &Why, p: &Frame) -> String {
 
 #[derive(Template)]
 #[template(path = "problem.html")]
-struct ProblemPage {
-    p: Frame,
-    title: String,
-    hint: String,
+pub(crate) struct ProblemPage {
+    pub(crate) p: Frame,
+    pub(crate) title: String,
+    pub(crate) hint: String,
 }

@@ -155,12 +155,17 @@ impl Words {
         };
         let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else {
             tracing::error!(message = id, language = self.0.tag(), "a text is missing");
+            #[cfg(test)]
+            panic!("{id} is missing in {}", self.0.tag());
+            #[cfg(not(test))]
             return id.to_owned();
         };
         let mut errors = Vec::new();
         let text: Cow<'_, str> = bundle.format_pattern(pattern, arguments, &mut errors);
         if !errors.is_empty() {
             tracing::error!(message = id, language = self.0.tag(), ?errors, "a text lacks a value");
+            #[cfg(test)]
+            panic!("{id} lacks a value in {}", self.0.tag());
         }
         text.into_owned()
     }

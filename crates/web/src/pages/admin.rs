@@ -24,82 +24,82 @@ use crate::visitor::Member;
 
 #[derive(Template)]
 #[template(path = "admin_people.html")]
-struct PeoplePage {
-    p: Frame,
-    accounts: Vec<AccountRow>,
-    roles: Vec<RoleChoice>,
-    password_length_min: usize,
-    trouble: Option<String>,
+pub(super) struct PeoplePage {
+    pub(super) p: Frame,
+    pub(super) accounts: Vec<AccountRow>,
+    pub(super) roles: Vec<RoleChoice>,
+    pub(super) password_length_min: usize,
+    pub(super) trouble: Option<String>,
 }
 
-struct AccountRow {
-    account: Account,
-    role: String,
-    is_me: bool,
+pub(super) struct AccountRow {
+    pub(super) account: Account,
+    pub(super) role: String,
+    pub(super) is_me: bool,
 }
 
-struct RoleChoice {
-    word: &'static str,
-    text: String,
+pub(super) struct RoleChoice {
+    pub(super) word: &'static str,
+    pub(super) text: String,
 }
 
 #[derive(Template)]
 #[template(path = "admin_groups.html")]
-struct GroupsPage {
-    p: Frame,
-    groups: Vec<GroupRow>,
+pub(super) struct GroupsPage {
+    pub(super) p: Frame,
+    pub(super) groups: Vec<GroupRow>,
     /// Names to choose from.
-    people: Vec<String>,
-    trouble: Option<String>,
+    pub(super) people: Vec<String>,
+    pub(super) trouble: Option<String>,
 }
 
-struct GroupRow {
-    group: Group,
-    members: Vec<Account>,
+pub(super) struct GroupRow {
+    pub(super) group: Group,
+    pub(super) members: Vec<Account>,
 }
 
 #[derive(Template)]
 #[template(path = "admin_clients.html")]
-struct ClientsPage {
-    p: Frame,
-    clients: Vec<ClientRow>,
-    trouble: Option<String>,
+pub(super) struct ClientsPage {
+    pub(super) p: Frame,
+    pub(super) clients: Vec<ClientRow>,
+    pub(super) trouble: Option<String>,
 }
 
-struct ClientRow {
-    client: ClientStatus,
-    proof: String,
-    extensions: String,
+pub(super) struct ClientRow {
+    pub(super) client: ClientStatus,
+    pub(super) proof: String,
+    pub(super) extensions: String,
 }
 
 #[derive(Template)]
 #[template(path = "admin_diagnostics.html")]
-struct DiagnosticsPage {
-    p: Frame,
-    files: u64,
-    refusals: Vec<RefusedRequest>,
+pub(super) struct DiagnosticsPage {
+    pub(super) p: Frame,
+    pub(super) files: u64,
+    pub(super) refusals: Vec<RefusedRequest>,
 }
 
 #[derive(Template)]
 #[template(path = "admin_storage.html")]
-struct StoragePage {
-    p: Frame,
-    rows: Vec<StorageRow>,
-    total: u64,
-    room: Option<Room>,
+pub(super) struct StoragePage {
+    pub(super) p: Frame,
+    pub(super) rows: Vec<StorageRow>,
+    pub(super) total: u64,
+    pub(super) room: Option<Room>,
 }
 
-struct StorageRow {
-    name: String,
-    hint: String,
-    tally: Tally,
+pub(super) struct StorageRow {
+    pub(super) name: String,
+    pub(super) hint: String,
+    pub(super) tally: Tally,
 }
 
 #[derive(Template)]
 #[template(path = "admin_settings.html")]
-struct SettingsPage {
-    p: Frame,
-    report: SettingsReport,
+pub(super) struct SettingsPage {
+    pub(super) p: Frame,
+    pub(super) report: SettingsReport,
 }
 
 /// Lets administrators in, and nobody else.

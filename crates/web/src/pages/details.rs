@@ -26,71 +26,71 @@ use crate::visitor::Member;
 
 #[derive(Template)]
 #[template(path = "details.html")]
-struct DetailsPage {
-    p: Frame,
-    file: FileEntry,
-    at: Timestamp,
-    by: String,
-    way: Vec<Step>,
-    may_edit: bool,
-    may_release: bool,
-    offers: Vec<Offer>,
-    holders: Vec<Holder>,
-    current: Option<VersionRow>,
-    past: Vec<VersionRow>,
-    sharing: Option<Sharing>,
-    trouble: Option<String>,
+pub(super) struct DetailsPage {
+    pub(super) p: Frame,
+    pub(super) file: FileEntry,
+    pub(super) at: Timestamp,
+    pub(super) by: String,
+    pub(super) way: Vec<Step>,
+    pub(super) may_edit: bool,
+    pub(super) may_release: bool,
+    pub(super) offers: Vec<Offer>,
+    pub(super) holders: Vec<Holder>,
+    pub(super) current: Option<VersionRow>,
+    pub(super) past: Vec<VersionRow>,
+    pub(super) sharing: Option<Sharing>,
+    pub(super) trouble: Option<String>,
 }
 
 #[derive(Template)]
 #[template(path = "sharing.html")]
-struct SharingPage {
-    p: Frame,
-    id: String,
-    name: String,
-    way: Vec<Step>,
-    sharing: Sharing,
-    trouble: Option<String>,
+pub(super) struct SharingPage {
+    pub(super) p: Frame,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) way: Vec<Step>,
+    pub(super) sharing: Sharing,
+    pub(super) trouble: Option<String>,
 }
 
-struct VersionRow {
-    version: String,
-    size: u64,
-    at: Timestamp,
-    by: String,
-    autosave: bool,
-    name: String,
-    keep: bool,
-    is_current: bool,
+pub(super) struct VersionRow {
+    pub(super) version: String,
+    pub(super) size: u64,
+    pub(super) at: Timestamp,
+    pub(super) by: String,
+    pub(super) autosave: bool,
+    pub(super) name: String,
+    pub(super) keep: bool,
+    pub(super) is_current: bool,
 }
 
 /// With whom something is shared, for both pages.
-struct Sharing {
+pub(super) struct Sharing {
     /// Where the forms go.
-    to: String,
-    grants: Vec<GrantRow>,
-    links: Vec<LinkRow>,
+    pub(super) to: String,
+    pub(super) grants: Vec<GrantRow>,
+    pub(super) links: Vec<LinkRow>,
     /// Names to choose from.
-    proposed: Vec<String>,
+    pub(super) proposed: Vec<String>,
     /// The address of a link that was made just now: it cannot be told again.
-    made: Option<String>,
+    pub(super) made: Option<String>,
 }
 
-struct GrantRow {
-    principal: String,
-    name: String,
-    is_group: bool,
-    right: String,
-    from: Option<Step>,
+pub(super) struct GrantRow {
+    pub(super) principal: String,
+    pub(super) name: String,
+    pub(super) is_group: bool,
+    pub(super) right: String,
+    pub(super) from: Option<Step>,
 }
 
-struct LinkRow {
-    id: String,
-    edits: bool,
-    label: String,
-    has_password: bool,
-    expires_at: Option<Timestamp>,
-    from: Option<Step>,
+pub(super) struct LinkRow {
+    pub(super) id: String,
+    pub(super) edits: bool,
+    pub(super) label: String,
+    pub(super) has_password: bool,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) from: Option<Step>,
 }
 
 /// The message that names a right.

@@ -30,13 +30,13 @@ pub(crate) struct Fields {
 
 #[derive(Template)]
 #[template(path = "link.html")]
-struct LinkPage {
-    p: Frame,
-    action: String,
-    name: String,
-    edits: bool,
-    needs_password: bool,
-    trouble: Option<String>,
+pub(super) struct LinkPage {
+    pub(super) p: Frame,
+    pub(super) action: String,
+    pub(super) name: String,
+    pub(super) edits: bool,
+    pub(super) needs_password: bool,
+    pub(super) trouble: Option<String>,
 }
 
 /// `GET /link/{secret}`

@@ -34,13 +34,13 @@ pub(crate) struct Fields {
 
 #[derive(Template)]
 #[template(path = "welcome.html")]
-struct WelcomePage {
-    p: Frame,
+pub(super) struct WelcomePage {
+    pub(super) p: Frame,
     /// Where the form goes: the link itself.
-    action: String,
-    name: String,
-    password_length_min: usize,
-    trouble: Option<String>,
+    pub(super) action: String,
+    pub(super) name: String,
+    pub(super) password_length_min: usize,
+    pub(super) trouble: Option<String>,
 }
 
 /// `GET /welcome/{secret}`
