@@ -16,25 +16,49 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("umount", "mount", "the test of a full disk"),
 ];
 
-/// Without these, the tests in a browser are skipped, or a part of them.
-const FOR_THE_BROWSER: &[(&str, &str, &str)] =
-    &[("chromium", "chromium", "the tests in a browser"), ("npm", "npm", "axe-core, which looks at accessibility")];
+/// Without these, some tests are skipped, or a part of them.
+const FOR_SOME_TESTS: &[(&str, &str, &str)] = &[
+    ("chromium", "chromium", "the tests in a browser"),
+    ("initdb", "postgresql", "the registry on PostgreSQL"),
+    ("node", "nodejs", "Azurite, the emulator of Azure Blob Storage"),
+    ("npm", "npm", "axe-core, which looks at accessibility, and Azurite"),
+];
 
-/// Without these, the tests of the registry on PostgreSQL are skipped.
-const FOR_THE_DATABASE: &[(&str, &str, &str)] = &[("initdb", "postgresql", "the registry on PostgreSQL")];
+/// Programs of others from npm that tests use: fetched, not kept here.
+const FROM_NPM: &[FromNpm] = &[
+    // MPL-2.0; the browser's tests put it into pages. `crates/server/tests/browser/gallery.rs` looks there.
+    FromNpm {
+        package: "axe-core@4.14.1",
+        folder: "target/axe-core",
+        file: "node_modules/axe-core/axe.min.js",
+        without: "accessibility is not looked at",
+    },
+    // MIT; Microsoft's emulator of Azure Blob Storage. `crates/conformance/src/servers/azurite.rs` looks there.
+    FromNpm {
+        package: "azurite@3.37.0",
+        folder: "target/azurite",
+        file: "node_modules/azurite/dist/src/blob/main.js",
+        without: "nothing is tried on Azure Blob Storage",
+    },
+];
 
-/// axe-core (MPL-2.0): the package from npm that the browser's tests put into pages. It is fetched, not kept here.
-const AXE: &str = "axe-core@4.14.1";
-
-/// Where it is put, from the root of the repository. `crates/server/tests/browser/looks.rs` looks there.
-const AXE_FOLDER: &str = "target/axe-core";
+/// A package of npm.
+struct FromNpm {
+    /// Its name and version.
+    package: &'static str,
+    /// Where it is put, from the root of the repository.
+    folder: &'static str,
+    /// The file in it that is used.
+    file: &'static str,
+    /// What is missing without it.
+    without: &'static str,
+}
 
 /// Runs it all. The last line says how many tests passed and failed.
 pub(crate) fn run() -> anyhow::Result<()> {
     tools::need(PROGRAMS)?;
-    tools::want(FOR_THE_BROWSER)?;
-    tools::want(FOR_THE_DATABASE)?;
-    fetch_axe()?;
+    tools::want(FOR_SOME_TESTS)?;
+    FROM_NPM.iter().try_for_each(fetch)?;
     tools::cargo(&["fmt", "--all", "--check"])?;
     tools::cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     let mut documentation = tools::cargo_command(&["doc", "--workspace", "--no-deps", "--locked"]);
@@ -65,18 +89,18 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sees to it that axe-core is there, if npm and its registry are.
-fn fetch_axe() -> anyhow::Result<()> {
-    let folder = tools::root().join(AXE_FOLDER);
-    if folder.join("node_modules/axe-core/axe.min.js").is_file() {
+/// Sees to it that a package is there, if npm and its registry are.
+fn fetch(wanted: &FromNpm) -> anyhow::Result<()> {
+    let folder = tools::root().join(wanted.folder);
+    if folder.join(wanted.file).is_file() {
         return Ok(());
     }
     std::fs::create_dir_all(&folder)?;
     let mut npm = Command::new("npm");
     npm.arg("install").arg("--prefix").arg(&folder);
-    npm.args(["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", AXE]);
+    npm.args(["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", wanted.package]);
     match tools::succeed(&mut npm) {
-        Err(error) if !tools::in_ci() => println!("{error:#}\nwithout {AXE}, accessibility is not looked at"),
+        Err(error) if !tools::in_ci() => println!("{error:#}\nwithout {}, {}", wanted.package, wanted.without),
         result => result?,
     }
     Ok(())

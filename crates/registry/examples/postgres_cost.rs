@@ -48,13 +48,14 @@ async fn main() {
         let rate = clients(|client| {
             let (registry, session) = (registry.clone(), session.clone());
             async move {
-                let mut at = client;
-                repeat(async || {
+                let (mut at, mut count, end) = (client, 0, end());
+                while Instant::now() < end {
                     at = (at + CLIENTS) % ASKED;
                     let visit = registry.visit(&session, Some(&id(at))).await.unwrap();
                     assert_eq!(visit.file.unwrap().containers.len(), 4);
-                })
-                .await
+                    count += 1;
+                }
+                count
             }
         })
         .await;
@@ -69,13 +70,14 @@ async fn main() {
             for at in (client..ASKED).step_by(CLIENTS) {
                 own.push(registry.file(&id(at)).await.unwrap());
             }
-            let mut at = 0;
-            repeat(async || {
+            let (mut at, mut count, end) = (0, 0, end());
+            while Instant::now() < end {
                 at = (at + 1) % own.len();
                 let record = FileRecord { lock: other(&own[at].lock), ..own[at].clone() };
                 own[at] = registry.commit_file(&FileCommit { record, replaced: None }).await.unwrap();
-            })
-            .await
+                count += 1;
+            }
+            count
         }
     })
     .await;
@@ -115,14 +117,8 @@ async fn clients<F: Future<Output = usize> + Send + 'static>(client: impl Fn(usi
     count as f64 / start.elapsed().as_secs_f64()
 }
 
-async fn repeat(mut once: impl AsyncFnMut()) -> usize {
-    let start = Instant::now();
-    let mut count = 0;
-    while start.elapsed() < Duration::from_secs(SECONDS) {
-        once().await;
-        count += 1;
-    }
-    count
+fn end() -> Instant {
+    Instant::now() + Duration::from_secs(SECONDS)
 }
 
 async fn fill(registry: &PostgresRegistry, files: usize) {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`cli`] | the commands, one file each |
 //! | [`config`] | the settings, one file per section; the sample and the manual are printed from them |
+//! | [`given`] | which flags were given, and how |
 //! | [`place`] | which documents, which records, which settings a command is about |
 //! | [`wiring`], [`production`] | what the commands need of the other crates, and how it is built |
 //! | [`listen`], [`received_body`] | sockets become requests, within limits |
@@ -22,6 +23,7 @@
 pub mod cli;
 pub mod config;
 pub mod discovery_source;
+pub mod given;
 pub mod health;
 pub mod listen;
 pub mod people;

@@ -1,6 +1,7 @@
 //! The wiring of the real program: SQLite, a folder, PASETO, discovery over HTTP.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,7 +17,7 @@ use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, Tree, TreeP
 use lectern_host::records::FileRecord;
 use lectern_host::{Body, Front, Host, HostSettings, Ports};
 use lectern_registry::{Opener, SqliteRegistry};
-use lectern_web::{Pages, Provider, WebParts, WebSettings};
+use lectern_web::{Disk, Pages, Provider, Room, WebParts, WebSettings};
 use tower::Service;
 use wopi::action_url::ActionUrlFacts;
 use wopi::answer::EndPoints;
@@ -30,7 +31,7 @@ use crate::provider_http::NetworkProvider;
 use crate::samples;
 use crate::system::{SystemClock, SystemRandom};
 use crate::trouble::{OrTrouble, Trouble};
-use crate::wiring::{ActionUrl, DiscoverySummary, Documents, Parts, Premises, Served, Wiring};
+use crate::wiring::{ActionUrl, DiscoverySummary, Documents, OpenHost, Parts, Premises, Served, Wiring};
 
 /// `X-WOPI-ServerVersion`.
 const SERVER_VERSION: &str = concat!("Lectern/", env!("CARGO_PKG_VERSION"));
@@ -93,6 +94,19 @@ impl Production {
     }
 }
 
+/// The disk that this folder of ours is on; the documents are on the same one.
+#[derive(Debug)]
+struct DiskOf(PathBuf);
+
+impl Disk for DiskOf {
+    fn room(&self) -> Option<Room> {
+        let disk = rustix::fs::statvfs(&self.0).ok()?;
+        // What only root may still write is of no use to us.
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        Some(Room { free: bytes(disk.f_bavail), total: bytes(disk.f_blocks) })
+    }
+}
+
 fn client_settings(client: &Client) -> ClientSettings {
     ClientSettings {
         name: client.name.as_str().to_owned(),
@@ -109,8 +123,14 @@ fn client_settings(client: &Client) -> ClientSettings {
     }
 }
 
+/// What this node is called.
+fn node_name(settings: &Settings) -> String {
+    let machine = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    settings.server.node.clone().unwrap_or_else(machine)
+}
+
 fn host_settings(premises: &Premises) -> HostSettings {
-    let Settings { wopi, coauthoring, limits, history, rescued, bootstrapper, .. } = &premises.place.settings;
+    let Settings { wopi, coauthoring, limits, history, rescued, sweep, bootstrapper, .. } = &premises.place.settings;
     let urls = coauthoring.real_time_channel_url.as_ref().zip(coauthoring.collaboration_service_url.as_ref());
     HostSettings {
         body_bytes_max: limits.body_bytes_max.get(),
@@ -139,6 +159,9 @@ fn host_settings(premises: &Premises) -> HostSettings {
         deleted_kept: history.deleted_for.get(),
         versions_kept: history.every_for.get(),
         versions_daily_kept: history.daily_for.get(),
+        orphans_kept: sweep.unreferenced_for.get(),
+        sweep_every: sweep.every.get(),
+        node: node_name(&premises.place.settings),
         ..HostSettings::new(premises.public_url.as_str())
     }
 }
@@ -321,7 +344,7 @@ impl Wiring for Production {
             ignored_body_bytes_max: usize::try_from(limits.body_bytes_max.get()).unwrap_or(usize::MAX),
             ..Limits::default()
         };
-        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let machine = node_name(&premises.place.settings);
         let answers = Answers::new(Arc::clone(&host), wopi_limits, premises.public_url.path(), &machine);
         let http = NetworkProvider::new()
             .map_err(|error| Trouble::new("cannot prepare to reach a provider").because(error.to_string()))?;
@@ -329,29 +352,47 @@ impl Wiring for Production {
             host: Arc::clone(&host),
             blanks: samples::blanks().into_iter().map(|(extension, bytes)| (extension, bytes.into())).collect(),
             http: Some(Arc::new(http)),
+            report: premises.report.clone(),
+            disk: Some(Arc::new(DiskOf(premises.place.state.clone()))),
         };
         let pages = Pages::new(web, web_settings(premises)?)
             .or_trouble(|| format!("cannot make pages for {}", premises.public_url))?;
         let mut background = tokio::task::JoinSet::new();
         let clients = Arc::clone(&host.ports().clients);
         background.spawn(clients.keep_fresh(std::future::pending()));
-        for work in [Work::Settle, Work::Scan, Work::Sweep] {
+        for work in [Work::Settle, Work::Scan, Work::Sweep, Work::WriteRefusals] {
             let host = Arc::clone(&host);
             background.spawn(async move {
                 match work {
                     Work::Settle => host.keep_settled().await,
                     Work::Scan => host.keep_scanned().await,
                     Work::Sweep => host.keep_swept().await,
+                    Work::WriteRefusals => host.keep_refusals_written().await,
                 }
             });
         }
         let close = Box::pin(async move {
             host.settle_all().await;
+            if let Err(refusal) = host.write_refusals().await {
+                tracing::warn!("{refusal}");
+            }
             if let Err(error) = registry.close().await {
                 tracing::error!("closing the records: {error}");
             }
         });
         Ok(Served { parts, wopi: answers, pages: Some(pages), probes: Vec::new(), background, close })
+    }
+
+    async fn open_host(&self, premises: &Premises) -> Result<OpenHost, Trouble> {
+        let Opened { host, registry, .. } = Self::build(premises, Opener::Command).await?;
+        let settled = Arc::clone(&host);
+        let close = Box::pin(async move {
+            settled.settle_all().await;
+            if let Err(error) = registry.close().await {
+                tracing::error!("closing the records: {error}");
+            }
+        });
+        Ok(OpenHost { host, close })
     }
 
     fn read_discovery(&self, xml: &str) -> Result<DiscoverySummary, String> {
@@ -371,4 +412,5 @@ enum Work {
     Settle,
     Scan,
     Sweep,
+    WriteRefusals,
 }

@@ -114,6 +114,7 @@ impl Visitor {
             here: self.here.clone(),
             said: self.said,
             searched: String::new(),
+            within: None,
             administers: user.is_some_and(|user| user.role == Role::Administrator),
             is_guest: self.person.as_ref().is_some_and(|person| person.is_guest),
         }

@@ -23,7 +23,7 @@ const SIZES: usize = (PIECE_BYTES_MAX / PIECE_BYTES_MIN).ilog2() as usize + 1;
 const SPARE_BYTES_MAX: usize = 4 << 20;
 
 #[derive(Debug, Default)]
-pub(super) struct Buffers {
+pub(crate) struct Buffers {
     streams: AtomicUsize,
     spare: Mutex<Spare>,
 }
@@ -36,7 +36,7 @@ struct Spare {
 
 impl Buffers {
     /// Counts one more stream until the answer is dropped.
-    pub(super) fn stream(self: &Arc<Self>) -> Stream {
+    pub(crate) fn stream(self: &Arc<Self>) -> Stream {
         self.streams.fetch_add(1, Ordering::Relaxed);
         Stream { buffers: Arc::clone(self) }
     }
@@ -50,7 +50,7 @@ fn piece_bytes(streams: usize) -> usize {
 
 /// One upload or download, for as long as it lasts.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     buffers: Arc<Buffers>,
 }
 

@@ -18,7 +18,7 @@
 
 mod ability;
 mod beneath;
-mod buffers;
+pub(crate) mod buffers;
 mod check;
 mod contents;
 mod failure;
@@ -28,7 +28,7 @@ mod naming;
 mod offered;
 mod own;
 mod publishing;
-mod reading;
+pub(crate) mod reading;
 mod status;
 #[cfg(test)]
 mod tests;

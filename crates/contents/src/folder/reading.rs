@@ -46,7 +46,7 @@ struct Ahead {
 
 /// The bytes of `file` in `range`, cut at its end. With `expected`, the body fails if the file was changed while it was
 /// read, rather than end with some bytes old and some new.
-pub(super) fn body(
+pub(crate) fn body(
     file: OwnedFd,
     size: u64,
     range: &Range<u64>,

@@ -6,20 +6,20 @@
 //! | one's own name, password and sessions | yes | yes | no |
 //! | sessions of others | yes | no | no |
 //! | the last refused requests | yes | no | no |
+//! | how much is stored | yes | no | no |
 //!
 //! There always is an administrator who is not shut out.
 
 use std::fmt;
 
 use wopi::UserId;
-use wopi_service::RefusalReport;
 
 use super::sharing::short;
 use super::{Denied, Desk, NameFault, Why};
 use crate::host::{COMMIT_ATTEMPTS_MAX, Host};
 use crate::ids;
-use crate::ports::RegistryError;
-use crate::records::{Revision, Role, Session, SessionId, Timestamp, User};
+use crate::ports::{RegistryError, Usage};
+use crate::records::{RefusedRequest, Revision, Role, Session, SessionId, Timestamp, User};
 use crate::sharing::{Group, GroupId};
 
 /// Most users.
@@ -171,6 +171,13 @@ impl Desk<'_> {
             None => Ok(()),
             Some(_) => Err(Denied::new(Why::NotAllowed, "guests have no account")),
         }
+    }
+
+    /// How much is stored.
+    pub async fn usage(&self) -> Result<Usage, Denied> {
+        self.must_administer()?;
+        let usage = self.host.ports.registry.usage().await;
+        usage.map_err(|e| Denied::registry("summing up what is stored", &e))
     }
 
     // ── users ──
@@ -410,9 +417,9 @@ impl Desk<'_> {
     // ── diagnostics ──
 
     /// The last refused WOPI requests, latest first, each with the exact reason.
-    pub fn refusals(&self) -> Result<Vec<RefusalReport>, Denied> {
+    pub async fn refusals(&self) -> Result<Vec<RefusedRequest>, Denied> {
         self.must_administer()?;
-        Ok(self.host.refusals())
+        Ok(self.host.refusals().await?)
     }
 }
 

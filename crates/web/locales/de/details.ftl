@@ -16,6 +16,11 @@ version-autosave = selbsttätig gespeichert
 version-restore = Zur jetzigen Version machen
 version-name = Name dieser Version
 version-name-submit = Benennen und behalten
+version-name-hint = Eine Version mit Namen wird nie ausgedünnt.
+version-keep = Für immer behalten
+version-keep-no-more = Nicht länger für immer behalten
+version-kept = behalten
+version-kept-hint = Diese Version wird nie ausgedünnt.
 more-about-version = Mehr zu Version { $version }
 
 sharing-title = Freigegeben für
@@ -55,7 +60,9 @@ shared-empty = Noch ist nichts für Sie freigegeben
 shared-empty-hint = Was andere für Sie oder eine Ihrer Gruppen freigeben, steht hier.
 
 said-restored = Diese Version ist wieder die jetzige. Was sie ersetzt hat, steht in der Liste.
-said-version-named = Die Version hat ihren Namen.
+said-version-named = Der Name der Version ist gesetzt.
+said-version-kept = Die Version bleibt für immer.
+said-version-not-kept = Die Version wird wieder mit den anderen ausgedünnt.
 said-released = Die Datei ist frei.
 said-shared = Es ist freigegeben.
 said-shared-no-more = Es ist nicht mehr freigegeben.

@@ -89,3 +89,7 @@ why-changed = Die Datei wurde inzwischen geändert. Laden Sie die Seite neu und 
 why-not-empty = Es ist etwas darin. Leeren Sie ihn zuerst.
 why-too-deep = Ordner lassen sich nicht tiefer verschachteln.
 why-root = Das geht nicht mit dem äußersten Ordner.
+search-where = Wo gesucht wird
+search-within = Suchen in { $name }
+search-everywhere = Überall suchen
+search-what = Wonach suchen Sie?

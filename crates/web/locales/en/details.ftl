@@ -16,6 +16,11 @@ version-autosave = saved automatically
 version-restore = Make it the present version
 version-name = Name of this version
 version-name-submit = Name and keep it
+version-name-hint = A version with a name is never thinned out.
+version-keep = Keep for good
+version-keep-no-more = Keep no longer for good
+version-kept = kept
+version-kept-hint = This version is never thinned out.
 more-about-version = More about version { $version }
 
 sharing-title = Shared with
@@ -55,7 +60,9 @@ shared-empty = Nothing is shared with you yet
 shared-empty-hint = What others share with you, or with a group you are in, is listed here.
 
 said-restored = That version is the present one again. What it replaced is in the list.
-said-version-named = The version has its name.
+said-version-named = The name of the version is set.
+said-version-kept = The version is kept for good.
+said-version-not-kept = The version is thinned out with the others again.
 said-released = The file is free.
 said-shared = It is shared.
 said-shared-no-more = It is shared with them no more.

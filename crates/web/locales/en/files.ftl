@@ -89,3 +89,7 @@ why-changed = The file was changed meanwhile. Load the page again and look at wh
 why-not-empty = There is something in it. Empty it first.
 why-too-deep = Folders cannot be nested any deeper.
 why-root = That cannot be done with the outermost folder.
+search-where = Where to search
+search-within = Search in { $name }
+search-everywhere = Search everywhere
+search-what = What are you looking for?

@@ -54,53 +54,53 @@ pub(crate) struct Asked {
 
 #[derive(Template)]
 #[template(path = "editor.html")]
-struct EditorPage {
-    p: Frame,
-    editor: Editor,
+pub(super) struct EditorPage {
+    pub(super) p: Frame,
+    pub(super) editor: Editor,
     /// The same action in dark colours.
-    dark_action_url: String,
+    pub(super) dark_action_url: String,
     /// Scheme, host and port of the client.
-    origin: String,
+    pub(super) origin: String,
     /// Beside that one, any host below this one may speak.
-    origin_suffix: &'static str,
-    family: &'static str,
-    is_collabora: bool,
-    owner_id: String,
-    user_id: String,
-    extension: String,
-    container: String,
-    mode: &'static str,
-    may_edit: bool,
+    pub(super) origin_suffix: &'static str,
+    pub(super) family: &'static str,
+    pub(super) is_collabora: bool,
+    pub(super) owner_id: String,
+    pub(super) user_id: String,
+    pub(super) extension: String,
+    pub(super) container: String,
+    pub(super) mode: &'static str,
+    pub(super) may_edit: bool,
 }
 
 #[derive(Template)]
 #[template(path = "text.html")]
-struct TextPage {
-    p: Frame,
-    file: FileEntry,
-    container: String,
-    token: EditorToken,
+pub(super) struct TextPage {
+    pub(super) p: Frame,
+    pub(super) file: FileEntry,
+    pub(super) container: String,
+    pub(super) token: EditorToken,
     /// Tells the drafts of one person in this browser from another's.
-    user_id: String,
-    bytes_max: u64,
+    pub(super) user_id: String,
+    pub(super) bytes_max: u64,
 }
 
 #[derive(Template)]
 #[template(path = "viewer.html")]
-struct ViewerPage {
-    p: Frame,
-    file: FileEntry,
-    container: String,
-    is_image: bool,
+pub(super) struct ViewerPage {
+    pub(super) p: Frame,
+    pub(super) file: FileEntry,
+    pub(super) container: String,
+    pub(super) is_image: bool,
 }
 
 #[derive(Template)]
 #[template(path = "no_client.html")]
-struct NoClientPage {
-    p: Frame,
-    file: FileEntry,
-    container: String,
-    is_administrator: bool,
+pub(super) struct NoClientPage {
+    pub(super) p: Frame,
+    pub(super) file: FileEntry,
+    pub(super) container: String,
+    pub(super) is_administrator: bool,
 }
 
 /// `GET /open/{file}/{mode}`

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use http::{HeaderName, Request, Response};
 use lectern_host::BoxError;
 use lectern_host::records::Role;
-use lectern_web::{Provider, ProviderHttp, WebSettings};
+use lectern_web::{Provider, ProviderHttp, SettingsReport, WebSettings};
 use openidconnect::core::{
     CoreGenderClaim, CoreHmacKey, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
 };
@@ -101,7 +101,7 @@ async fn world(stub: &Arc<Stub>) -> World {
     let http = Arc::clone(stub) as Arc<dyn ProviderHttp>;
     SECRET.clone_into(&mut stub.key.lock().unwrap());
     "carol".clone_into(&mut stub.name.lock().unwrap());
-    World::built("http://lectern.example", "", settings, Some(http)).await
+    World::built("http://lectern.example", "", settings, Some(http), SettingsReport::default()).await
 }
 
 fn parameter(url: &str, name: &str) -> String {
@@ -189,7 +189,7 @@ async fn a_proxy_is_believed_by_its_address_and_nobody_else_is() {
     let header = HeaderName::from_static("remote-user");
     let proxy = Some((header, vec![[10, 0, 0, 1].into()]));
     let settings = WebSettings { proxy, ..WebSettings::default() };
-    let world = World::built("http://lectern.example", "", settings, None).await;
+    let world = World::built("http://lectern.example", "", settings, None, SettingsReport::default()).await;
     let ask = || Request::get("/account").header("remote-user", "Dave");
     let mut stranger = world.browser();
     assert_eq!(stranger.send(ask(), "").await.status, 303, "anybody can send a header");

@@ -2,6 +2,7 @@
 
 use http::Request;
 use lectern_host::records::Role;
+use lectern_web::{SettingOrigin, SettingValue, SettingsReport, SettingsRow, SettingsSection, WebSettings};
 
 use crate::world::{World, form};
 
@@ -132,4 +133,53 @@ async fn pages_below_a_path_lead_to_pages_below_it() {
     for part in page.text().split("href=\"").skip(1).chain(page.text().split("action=\"").skip(1)) {
         assert!(part.starts_with("/docs/") || part.starts_with('#'), "{}", part.split('"').next().unwrap());
     }
+}
+
+#[tokio::test]
+async fn administrators_see_every_setting_and_nobody_else_does() {
+    let row = |name: &str, value, origin| SettingsRow { name: name.to_owned(), value, origin };
+    let shown = |text: &str| SettingValue::Shown(text.to_owned());
+    let rows = vec![
+        row("label", shown("<b>&"), SettingOrigin::File("/etc/lectern.toml".to_owned())),
+        row("client_secret_file", SettingValue::Secret { file: Some("/etc/kept".to_owned()) }, SettingOrigin::Default),
+        row("listen", shown("127.0.0.1:1"), SettingOrigin::Flag("--listen".to_owned())),
+        row("folder", SettingValue::Unset, SettingOrigin::Variable("LECTERN_FOLDER".to_owned())),
+        row("secret_key", SettingValue::Secret { file: None }, SettingOrigin::Default),
+    ];
+    let section = SettingsSection { name: "provider".to_owned(), about: "About it.".to_owned(), rows };
+    let report = SettingsReport { file: Some("/etc/lectern.toml".to_owned()), sections: vec![section] };
+    let world = World::built("http://lectern.example", "", WebSettings::default(), None, report).await;
+    let mut ada = world.browser_of("ada", Role::Administrator).await;
+    let page = ada.get("/admin/settings").await;
+    let text = page.text();
+    for told in [
+        "The settings file is /etc/lectern.toml.",
+        "About it.",
+        "&#60;b&#62;&#38;",
+        "from /etc/lectern.toml",
+        "set, from /etc/kept",
+        "from --listen on the command line",
+        "from the variable LECTERN_FOLDER",
+        "not set",
+    ] {
+        assert!(text.contains(told), "{told} in {text}");
+    }
+    let mut bob = world.browser_of("bob", Role::Editor).await;
+    assert_eq!(bob.get("/admin/settings").await.status, 403);
+    assert_eq!(world.browser().get("/admin/settings").await.status, 303);
+}
+
+#[tokio::test]
+async fn administrators_see_how_much_is_stored_and_nobody_else_does() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Administrator).await;
+    let root = ada.get("/").await.location().to_owned();
+    ada.post(&format!("{root}/new"), &[("name", "a"), ("kind", "docx")]).await;
+    let page = ada.get("/admin/storage").await;
+    for told in ["Rescued saves", "<td class=\"number\">12 B</td>", "5.0 GB of 10 GB are free", "value=\"5000000000\""]
+    {
+        assert!(page.text().contains(told), "{told} in {}", page.text());
+    }
+    let mut bob = world.browser_of("bob", Role::Editor).await;
+    assert_eq!(bob.get("/admin/storage").await.status, 403);
 }
