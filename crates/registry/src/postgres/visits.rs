@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use lectern_host::access::Right;
 use lectern_host::ports::{CONTAINER_DEPTH_MAX, Located, Shares, Visit};
-use lectern_host::records::{ContainerRecord, FileRecord, Role, Session, SessionId, Timestamp, User};
+use lectern_host::records::{
+    ContainerRecord, FileRecord, Fingerprint, Revision, Role, Session, SessionId, Timestamp, User,
+};
 use lectern_host::sharing::{Grant, GroupId, Item};
-use lectern_host::wopi::{FileId, UserId};
+use lectern_host::wopi::{ContainerId, FileId, FileName, UserId};
 
-use super::answers::{all, first};
-use super::pool::{Answer, Pool};
-use crate::containers;
+use super::answers::first;
+use super::pool::Pool;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{self, Fields};
 use crate::files::{self, file_columns};
 use crate::people::{session_record, user_record};
 use crate::sharing::{link_record, principal_of};
@@ -35,20 +36,17 @@ macro_rules! above {
     };
 }
 
-macro_rules! container_columns {
+/// The containers as a list of texts: id, id of the one it is in, revision, time, inode and birth, and the name, which alone
+/// may have spaces in it. One list costs the database less than a row for each, or a list for each column.
+macro_rules! containers {
     () => {
-        ", c.id, c.parent_id, c.name, c.revision, c.created_at, c.seen_inode, c.seen_born_ns "
+        ", ARRAY (SELECT concat_ws(' ', a.id, coalesce(a.parent_id, ''), a.revision, a.created_at, \
+         coalesce(a.seen_inode::text, ''), coalesce(a.seen_born_ns::text, ''), a.name) FROM above a ORDER BY a.depth) "
     };
 }
 
-/// A row for each container, with the file before it; one without a container if there is none.
-const FILE_AND_CONTAINERS: &str = concat!(
-    above!("$1"),
-    "SELECT ",
-    file_columns!(),
-    container_columns!(),
-    "FROM files f LEFT JOIN above c ON true WHERE f.id = $1 ORDER BY c.depth"
-);
+const FILE_AND_CONTAINERS: &str =
+    concat!(above!("$1"), "SELECT ", file_columns!(), containers!(), "FROM files f WHERE f.id = $1");
 
 macro_rules! session_and_user {
     () => {
@@ -62,9 +60,8 @@ const SESSION_AND_USER: &str =
 
 /// `$1` is the session, `$2` the file, `$3` the roles of those of whom nothing that is shared is looked at.
 ///
-/// Again a row for each container, with everything else before it. A grant is one text: the place of its thing (0 is the
-/// file, 1 its container, and so on), whom it is to, the right, who gave it and when. None of these has a space in it, and
-/// one list costs the database less than one for each column.
+/// A grant is one text, too: the place of its thing (0 is the file, 1 its container, and so on), whom it is to, the right,
+/// who gave it and when.
 const VISIT: &str = concat!(
     above!("$2"),
     "SELECT ",
@@ -80,31 +77,27 @@ const VISIT: &str = concat!(
      UNION ALL SELECT depth, 'container', id FROM above) i \
      JOIN grants x ON x.item_kind = i.kind AND x.item_id = i.id) END, ",
     file_columns!(),
-    container_columns!(),
+    containers!(),
     "FROM sessions s \
      LEFT JOIN users u ON u.id = s.user_id AND s.guest_link IS NULL \
      LEFT JOIN links l ON l.id = s.guest_link \
-     LEFT JOIN files f ON f.id = $2 \
-     LEFT JOIN above c ON true WHERE s.id = $1 ORDER BY c.depth"
+     LEFT JOIN files f ON f.id = $2 WHERE s.id = $1"
 );
 
 // What `above!` says in SQL.
 const _: () = assert!(CONTAINER_DEPTH_MAX == 1000);
 
-const SESSION_COLUMNS: usize = 8;
 const USER_COLUMNS: usize = 9;
 const LINK_COLUMNS: usize = 11;
-const LISTS: usize = 2;
 const FILE_COLUMNS: usize = 35;
-const CONTAINER_COLUMNS: usize = 7;
 
 #[cfg(test)]
 pub(crate) const HOT: &[&str] = &[FILE_AND_CONTAINERS, SESSION_AND_USER, VISIT];
 
 pub(crate) async fn file_and_containers(pool: &Pool, id: &FileId) -> Result<(FileRecord, Vec<ContainerRecord>), Error> {
     let answer = pool.read(FILE_AND_CONTAINERS, &values![id.as_str()]).await?;
-    let record = first(&answer, files::record)?;
-    Ok((record, containers_after(&answer, FILE_COLUMNS)?))
+    let (record, containers) = first(&answer, |fields| Ok((files::record(fields)?, containers(fields)?)))?;
+    Ok((record, not_too_deep(containers)?))
 }
 
 pub(crate) async fn session_and_user(pool: &Pool, id: &SessionId) -> Result<(Session, Option<User>), Error> {
@@ -116,9 +109,7 @@ pub(crate) async fn visit(pool: &Pool, session: &SessionId, file: Option<&FileId
     let all_powerful: Vec<&str> =
         Role::ALL.into_iter().filter(|role| role.edits_everything()).map(Role::as_str).collect();
     let answer = pool.read(VISIT, &values![&session.0, file.map(FileId::as_str), all_powerful]).await?;
-    let columns = SESSION_COLUMNS + USER_COLUMNS + LINK_COLUMNS + LISTS + FILE_COLUMNS;
-    let containers = containers_after(&answer, columns)?;
-    first(&answer, |fields| {
+    let (visit, deep) = first(&answer, |fields| {
         let session = session_record(fields)?;
         let user = fields.maybe_row(USER_COLUMNS, user_record)?;
         let link = fields.maybe_row(LINK_COLUMNS, link_record)?;
@@ -126,7 +117,10 @@ pub(crate) async fn visit(pool: &Pool, session: &SessionId, file: Option<&FileId
         let groups = groups.into_iter().map(GroupId::parse).collect::<Option<_>>().ok_or_else(|| fields.invalid())?;
         let grants: Vec<&str> = fields.list()?;
         let mut shares = Shares { groups: Arc::new(groups), grants: Vec::new(), link: link.map(Arc::new) };
-        let file = fields.maybe_row(FILE_COLUMNS, files::record)?.map(|record| Located {
+        let record = fields.maybe_row(FILE_COLUMNS, files::record)?;
+        let containers = containers(fields)?;
+        let deep = containers.len();
+        let file = record.map(|record| Located {
             record: Arc::new(record),
             containers: containers.into_iter().map(Arc::new).collect(),
         });
@@ -134,20 +128,41 @@ pub(crate) async fn visit(pool: &Pool, session: &SessionId, file: Option<&FileId
         if let (Some(located), true) = (&file, looks) {
             shares.grants = by_item(&located.items(), &grants).ok_or_else(|| fields.invalid())?;
         }
-        Ok(Visit { session: Arc::new(session), user: user.map(Arc::new), file, shares })
-    })
+        Ok((Visit { session: Arc::new(session), user: user.map(Arc::new), file, shares }, deep))
+    })?;
+    if deep > CONTAINER_DEPTH_MAX { Err(too_deep()) } else { Ok(visit) }
 }
 
-/// The containers of rows that have so many columns before them.
-fn containers_after(answer: &Answer, columns: usize) -> Result<Vec<ContainerRecord>, Error> {
-    let container = |fields: &mut Fields<'_>| {
-        fields.skip(columns);
-        fields.maybe_row(CONTAINER_COLUMNS, containers::record)
+fn not_too_deep(containers: Vec<ContainerRecord>) -> Result<Vec<ContainerRecord>, Error> {
+    if containers.len() > CONTAINER_DEPTH_MAX { Err(too_deep()) } else { Ok(containers) }
+}
+
+fn too_deep() -> Error {
+    Error::Refused("the containers of a file are too deep, or go in a circle")
+}
+
+/// The list of `containers!`.
+fn containers(fields: &mut Fields<'_>) -> fields::Result<Vec<ContainerRecord>> {
+    let texts: Vec<&str> = fields.list()?;
+    texts.into_iter().map(container).collect::<Option<_>>().ok_or_else(|| fields.invalid())
+}
+
+fn container(text: &str) -> Option<ContainerRecord> {
+    let mut words = text.splitn(7, ' ');
+    let mut next = || words.next();
+    let number = |text: &str| text.parse::<i64>().ok();
+    // Nothing is an empty text.
+    let maybe = |text: &str| if text.is_empty() { Some(None) } else { number(text).map(Some) };
+    let id = ContainerId::parse(next()?)?;
+    let parent = match next()? {
+        "" => None,
+        parent => Some(ContainerId::parse(parent)?),
     };
-    if answer.rows.len() > CONTAINER_DEPTH_MAX {
-        return Err(Error::Refused("the containers of a file are too deep, or go in a circle"));
-    }
-    Ok(all(answer, container)?.into_iter().flatten().collect())
+    let revision = Revision(number(next()?)?.cast_unsigned());
+    let created_at = Timestamp(number(next()?)?);
+    let (inode, born_ns) = (maybe(next()?)?, maybe(next()?)?);
+    let seen = inode.map(|inode| Fingerprint { inode: inode.cast_unsigned(), born_ns, size: 0, modified_ns: 0 });
+    Some(ContainerRecord { id, parent, name: FileName::parse(next()?).ok()?, revision, created_at, seen })
 }
 
 /// The grants on each of these, out of the texts that say which they are on.
