@@ -156,8 +156,6 @@ pub struct Host {
     pub(crate) signatures: Arc<crate::chunks::Signatures>,
     /// Who has others beside them that see every file, and until when that is believed.
     pub(crate) seen_by_others: Mutex<std::collections::HashMap<UserId, Timestamp>>,
-    /// Held by whoever changes a user at a desk.
-    pub(crate) administering: tokio::sync::Mutex<()>,
     pub(crate) message_room: crate::chunks::Room,
     /// Asked before the directory of an archive is read.
     pub(crate) directories: tokio::sync::Semaphore,
@@ -206,7 +204,6 @@ impl Host {
             scans: crate::index::Scans::default(),
             signatures: Arc::default(),
             seen_by_others: Mutex::default(),
-            administering: tokio::sync::Mutex::new(()),
             message_room: crate::chunks::Room::default(),
             directories: tokio::sync::Semaphore::new(crate::chunks::DIRECTORIES_AT_ONCE),
         }
