@@ -12,7 +12,7 @@ use crate::history;
 
 const CONDEMN: &str = "INSERT INTO condemned (content_id, condemned_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const IS_CONDEMNED: &str = "SELECT 1 FROM condemned WHERE content_id = $1";
-const PRUNE: &str = "DELETE FROM condemned WHERE condemned_at < $1";
+pub(crate) const PRUNE: &str = "DELETE FROM condemned WHERE condemned_at < $1";
 
 /// Refuses a content that was condemned.
 pub(crate) fn must_not_be(connection: &Connection, content: &ContentId) -> Result<(), Error> {

@@ -2,39 +2,51 @@
 
 use lectern_host::ports::Memo;
 use lectern_host::records::{RefusedRequest, Revision, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{self, Fields, row};
 use crate::names::limit;
 
-const MEMO: &str = "SELECT value, revision, until FROM memos WHERE name = $1 AND until > $2";
-const PUT_NEW: &str = "INSERT INTO memos (name, value, revision, until) VALUES ($1, $2, 1, $3) \
+pub(crate) const MEMO: &str = "SELECT value, revision, until FROM memos WHERE name = $1 AND until > $2";
+pub(crate) const PUT_NEW: &str = "INSERT INTO memos (name, value, revision, until) VALUES ($1, $2, 1, $3) \
      ON CONFLICT (name) DO UPDATE SET value = excluded.value, revision = memos.revision + 1, until = excluded.until \
      WHERE memos.until <= $4 RETURNING revision";
-const PUT_OVER: &str = "UPDATE memos SET value = $1, revision = revision + 1, until = $2 \
+pub(crate) const PUT_OVER: &str = "UPDATE memos SET value = $1, revision = revision + 1, until = $2 \
      WHERE name = $3 AND revision = $4 AND until > $5 RETURNING revision";
-const REMOVE: &str = "UPDATE memos SET value = $1, revision = revision + 1, until = $2 \
+pub(crate) const REMOVE: &str = "UPDATE memos SET value = $1, revision = revision + 1, until = $2 \
      WHERE name = $3 AND revision = $4 AND until > $2";
-const PRUNE: &str = "DELETE FROM memos WHERE until < $1";
+pub(crate) const PRUNE: &str = "DELETE FROM memos WHERE until < $1";
 
 const ADD_REFUSAL: &str = "INSERT INTO refusals \
      (refused_at, node, status, operation, because, url, correlation_id, request_id) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-const KEEP_REFUSALS: &str =
+pub(crate) const KEEP_REFUSALS: &str =
     "DELETE FROM refusals WHERE id <= (SELECT id FROM refusals ORDER BY id DESC LIMIT 1 OFFSET $1)";
-const REFUSALS: &str = "SELECT refused_at, node, status, operation, because, url, correlation_id, request_id \
+pub(crate) const REFUSALS: &str = "SELECT refused_at, node, status, operation, because, url, correlation_id, request_id \
      FROM refusals ORDER BY id DESC LIMIT $1";
 
+pub(crate) fn read_memo(fields: &mut Fields<'_>) -> fields::Result<Memo> {
+    let value = fields.maybe_blob()?.unwrap_or_default().to_vec();
+    Ok(Memo { value, revision: Revision(fields.count()?), until: fields.at()? })
+}
+
+pub(crate) fn refusal(fields: &mut Fields<'_>) -> fields::Result<RefusedRequest> {
+    Ok(RefusedRequest {
+        at: fields.at()?,
+        node: fields.parsed()?,
+        status: u16::try_from(fields.number()?).unwrap_or_default(),
+        operation: fields.parsed()?,
+        because: fields.parsed()?,
+        url: fields.parsed()?,
+        correlation_id: fields.parsed()?,
+        request_id: fields.parsed()?,
+    })
+}
+
 pub(crate) fn memo(connection: &Connection, name: &str, now: Timestamp) -> Result<Option<Memo>, Error> {
-    let memo = prepared(connection, MEMO)?
-        .query_row(params![name, now.0], |row| {
-            let mut fields = Fields::of(row);
-            let value = fields.maybe_blob()?.unwrap_or_default().to_vec();
-            Ok(Memo { value, revision: Revision(fields.count()?), until: fields.at()? })
-        })
-        .optional()?;
+    let memo = prepared(connection, MEMO)?.query_row(params![name, now.0], row(read_memo)).optional()?;
     Ok(memo)
 }
 
@@ -46,7 +58,7 @@ pub(crate) fn put(
     until: Timestamp,
     now: Timestamp,
 ) -> Result<Revision, Error> {
-    let revision = |row: &Row<'_>| Ok(Revision(Fields::of(row).count()?));
+    let revision = row(|fields| fields.count().map(Revision));
     let put = match seen {
         None => prepared(connection, PUT_NEW)?.query_row(params![name, value, until.0, now.0], revision),
         Some(Revision(seen)) => prepared(connection, PUT_OVER)?
@@ -78,19 +90,7 @@ pub(crate) fn add_refusals(connection: &Connection, refused: &[RefusedRequest], 
 
 pub(crate) fn refusals(connection: &Connection, at_most: usize) -> Result<Vec<RefusedRequest>, Error> {
     let mut statement = prepared(connection, REFUSALS)?;
-    let refusals = statement.query_map([limit(at_most)], |row| {
-        let mut fields = Fields::of(row);
-        Ok(RefusedRequest {
-            at: fields.at()?,
-            node: fields.parsed()?,
-            status: u16::try_from(fields.number()?).unwrap_or_default(),
-            operation: fields.parsed()?,
-            because: fields.parsed()?,
-            url: fields.parsed()?,
-            correlation_id: fields.parsed()?,
-            request_id: fields.parsed()?,
-        })
-    })?;
+    let refusals = statement.query_map([limit(at_most)], row(refusal))?;
     Ok(refusals.collect::<Result<_, _>>()?)
 }
 
