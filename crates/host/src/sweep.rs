@@ -42,6 +42,8 @@ pub struct SweepSummary {
     pub uploads: usize,
     /// Runs of bytes removed.
     pub contents: usize,
+    /// Uploads into the store removed that were begun by a process that died.
+    pub unfinished: u64,
     /// Sessions forgotten.
     pub sessions: u64,
     /// Entries of the bin forgotten.
@@ -146,6 +148,8 @@ impl Host {
         summary.parts = pruned.map_err(|e| errors::registry("forgetting streams and properties", &e))?;
         summary.uploads = self.forget_uploads(before(now, Upload::LIFETIME)).await?;
         summary.contents = self.remove_orphans(now).await?;
+        let removed = self.ports.contents.remove_unfinished(before(now, ORPHAN_AGE_MIN)).await;
+        summary.unfinished = removed.map_err(|e| errors::contents("removing unfinished uploads", &e))?;
         Ok(summary)
     }
 
