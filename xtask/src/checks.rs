@@ -19,6 +19,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
 /// Without these, some tests are skipped, or a part of them.
 const FOR_SOME_TESTS: &[(&str, &str, &str)] = &[
     ("chromium", "chromium", "the tests in a browser"),
+    ("initdb", "postgresql", "the registry on PostgreSQL"),
     ("node", "nodejs", "Azurite, the emulator of Azure Blob Storage"),
     ("npm", "npm", "axe-core, which looks at accessibility, and Azurite"),
 ];

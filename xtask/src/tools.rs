@@ -63,7 +63,11 @@ pub fn words(command: &Command) -> String {
 pub fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let sbin = ["/usr/sbin", "/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(sbin).map(|folder| folder.join(program)).find(|path| path.is_file())
+    // Debian keeps the programs of PostgreSQL's server to itself.
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let servers = versions.map(|version| version.path().join("bin"));
+    let mut folders = std::env::split_paths(&path).chain(sbin).chain(servers);
+    folders.find_map(|folder| Some(folder.join(program)).filter(|path| path.is_file()))
 }
 
 /// Sees to it that all of these programs are there: each with the Debian package that has it, and what it is for. What

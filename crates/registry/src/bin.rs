@@ -4,11 +4,11 @@ use lectern_host::ports::BinEntry;
 use lectern_host::records::{ContainerRecord, FileRecord, Revision, Timestamp};
 use lectern_host::sharing::BinId;
 use lectern_host::wopi::ContainerId;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{self, Fields, row};
 use crate::files;
 use crate::names::limit;
 use crate::sharing::{item, item_columns};
@@ -19,26 +19,26 @@ macro_rules! select {
     };
 }
 
-const ENTRY: &str = select!("WHERE id = $1");
-const LATEST: &str = select!("ORDER BY deleted_at DESC, id DESC LIMIT $1");
-const AFTER: &str = select!("WHERE (deleted_at, id) < ($1, $2) ORDER BY deleted_at DESC, id DESC LIMIT $3");
+pub(crate) const ENTRY: &str = select!("WHERE id = $1");
+pub(crate) const LATEST: &str = select!("ORDER BY deleted_at DESC, id DESC LIMIT $1");
+pub(crate) const AFTER: &str = select!("WHERE (deleted_at, id) < ($1, $2) ORDER BY deleted_at DESC, id DESC LIMIT $3");
 const ADD: &str = "INSERT INTO bin (id, item_kind, item_id, name, container_id, deleted_by, deleted_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
 const ADD_CONTAINER: &str = "INSERT INTO bin_containers (bin_id, number, container_id, parent_id, name, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6)";
-const CONTAINERS: &str =
+pub(crate) const CONTAINERS: &str =
     "SELECT container_id, parent_id, name, created_at FROM bin_containers WHERE bin_id = $1 ORDER BY number";
-const FILES_DELETED_IN: &str = files::select!("FROM files f WHERE f.container_id = $1 AND f.deleted_at IS NOT NULL");
+pub(crate) const FILES_DELETED_IN: &str =
+    files::select!("FROM files f WHERE f.container_id = $1 AND f.deleted_at IS NOT NULL");
 const REMOVE: &str = "DELETE FROM bin WHERE id = $1";
 const REMOVE_CONTAINERS: &str = "DELETE FROM bin_containers WHERE bin_id = $1";
 const PRUNE: &str = "DELETE FROM bin WHERE deleted_at < $1";
 const PRUNE_CONTAINERS: &str = "DELETE FROM bin_containers WHERE bin_id IN (SELECT id FROM bin WHERE deleted_at < $1)";
 
-fn entry_record(row: &Row<'_>) -> rusqlite::Result<BinEntry> {
-    let mut fields = Fields::of(row);
+pub(crate) fn entry_record(fields: &mut Fields<'_>) -> fields::Result<BinEntry> {
     Ok(BinEntry {
         id: fields.parsed()?,
-        item: item(&mut fields)?,
+        item: item(fields)?,
         name: fields.parsed()?,
         container: fields.parsed()?,
         by: fields.parsed()?,
@@ -46,8 +46,7 @@ fn entry_record(row: &Row<'_>) -> rusqlite::Result<BinEntry> {
     })
 }
 
-fn container(row: &Row<'_>) -> rusqlite::Result<ContainerRecord> {
-    let mut fields = Fields::of(row);
+pub(crate) fn container(fields: &mut Fields<'_>) -> fields::Result<ContainerRecord> {
     Ok(ContainerRecord {
         id: fields.parsed()?,
         parent: fields.maybe()?,
@@ -81,20 +80,20 @@ pub(crate) fn add(connection: &Connection, entry: &BinEntry, containers: &[Conta
 
 pub(crate) fn list(connection: &Connection, after: Option<&BinEntry>, at_most: usize) -> Result<Vec<BinEntry>, Error> {
     let entries = match after {
-        None => prepared(connection, LATEST)?.query_map([limit(at_most)], entry_record)?.collect::<Result<_, _>>(),
+        None => prepared(connection, LATEST)?.query_map([limit(at_most)], row(entry_record))?.collect::<Result<_, _>>(),
         Some(after) => prepared(connection, AFTER)?
-            .query_map(params![after.at.0, after.id.as_str(), limit(at_most)], entry_record)?
+            .query_map(params![after.at.0, after.id.as_str(), limit(at_most)], row(entry_record))?
             .collect(),
     };
     Ok(entries?)
 }
 
 pub(crate) fn entry(connection: &Connection, id: &BinId) -> Result<BinEntry, Error> {
-    Ok(prepared(connection, ENTRY)?.query_row([id.as_str()], entry_record)?)
+    Ok(prepared(connection, ENTRY)?.query_row([id.as_str()], row(entry_record))?)
 }
 
 pub(crate) fn containers(connection: &Connection, id: &BinId) -> Result<Vec<ContainerRecord>, Error> {
-    Ok(prepared(connection, CONTAINERS)?.query_map([id.as_str()], container)?.collect::<Result<_, _>>()?)
+    Ok(prepared(connection, CONTAINERS)?.query_map([id.as_str()], row(container))?.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn files_deleted_in(connection: &Connection, container: &ContainerId) -> Result<Vec<FileRecord>, Error> {

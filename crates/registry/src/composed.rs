@@ -5,13 +5,15 @@ use rusqlite::{Connection, params};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{self, Fields, row};
 
 const ADD: &str = "INSERT INTO composed (content_id, start, size, piece_id, piece_offset) VALUES ($1, $2, $3, $4, $5)";
-const PIECES: &str = "SELECT piece_id, piece_offset, size FROM composed WHERE content_id = $1 ORDER BY start";
+pub(crate) const PIECES: &str =
+    "SELECT piece_id, piece_offset, size FROM composed WHERE content_id = $1 ORDER BY start";
 // Every content has one piece that begins at 0.
-const IDS: &str = "SELECT content_id FROM composed WHERE content_id > $1 AND start = 0 ORDER BY content_id LIMIT $2";
-const REMOVE: &str = "DELETE FROM composed WHERE content_id = $1";
+pub(crate) const IDS: &str =
+    "SELECT content_id FROM composed WHERE content_id > $1 AND start = 0 ORDER BY content_id LIMIT $2";
+pub(crate) const REMOVE: &str = "DELETE FROM composed WHERE content_id = $1";
 
 pub(crate) fn add(connection: &Connection, id: &ContentId, pieces: &[ContentPiece]) -> Result<(), Error> {
     let mut statement = prepared(connection, ADD)?;
@@ -29,12 +31,17 @@ pub(crate) fn add(connection: &Connection, id: &ContentId, pieces: &[ContentPiec
     Ok(())
 }
 
+pub(crate) fn piece(fields: &mut Fields<'_>) -> fields::Result<ContentPiece> {
+    Ok(ContentPiece { content: ContentId(fields.bytes()?), offset: fields.count()?, size: fields.count()? })
+}
+
+pub(crate) fn content_id(fields: &mut Fields<'_>) -> fields::Result<ContentId> {
+    fields.bytes().map(ContentId)
+}
+
 pub(crate) fn pieces(connection: &Connection, id: &ContentId) -> Result<Vec<ContentPiece>, Error> {
     let mut statement = prepared(connection, PIECES)?;
-    let pieces = statement.query_map([id.0.as_slice()], |row| {
-        let mut fields = Fields::of(row);
-        Ok(ContentPiece { content: ContentId(fields.bytes()?), offset: fields.count()?, size: fields.count()? })
-    })?;
+    let pieces = statement.query_map([id.0.as_slice()], row(piece))?;
     Ok(pieces.collect::<Result<_, _>>()?)
 }
 
@@ -42,7 +49,7 @@ pub(crate) fn ids(connection: &Connection, after: Option<&ContentId>, limit: usi
     let after = after.map_or(&[][..], |id| id.0.as_slice());
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = prepared(connection, IDS)?;
-    let ids = statement.query_map(params![after, limit], |row| Ok(ContentId(Fields::of(row).bytes()?)))?;
+    let ids = statement.query_map(params![after, limit], row(content_id))?;
     Ok(ids.collect::<Result<_, _>>()?)
 }
 

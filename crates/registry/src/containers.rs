@@ -3,11 +3,11 @@
 use lectern_host::ports::{Page, ROOT_NAME};
 use lectern_host::records::{ContainerRecord, Fingerprint, Revision};
 use lectern_host::wopi::{ContainerId, FileName};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{self, Fields, row};
 use crate::names;
 
 macro_rules! select {
@@ -16,11 +16,11 @@ macro_rules! select {
     };
 }
 
-const BY_ID: &str = select!("WHERE id = $1");
-const ROOT: &str = select!("WHERE parent_id IS NULL");
-const BY_NAME: &str = select!("WHERE parent_id = $1 AND name = $2");
-const BY_INODE: &str = select!("WHERE seen_inode = $1 AND seen_born_ns IS $2");
-const IN_CONTAINER: &str = select!("WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3");
+pub(crate) const BY_ID: &str = select!("WHERE id = $1");
+pub(crate) const ROOT: &str = select!("WHERE parent_id IS NULL");
+pub(crate) const BY_NAME: &str = select!("WHERE parent_id = $1 AND name = $2");
+pub(crate) const BY_INODE: &str = select!("WHERE seen_inode = $1 AND seen_born_ns IS NOT DISTINCT FROM $2");
+pub(crate) const IN_CONTAINER: &str = select!("WHERE parent_id = $1 AND name > $2 ORDER BY name LIMIT $3");
 const INSERT: &str = "INSERT INTO containers (parent_id, name, revision, created_at, seen_inode, seen_born_ns, id) \
      VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
 const UPDATE: &str = "UPDATE containers SET \
@@ -28,8 +28,7 @@ const UPDATE: &str = "UPDATE containers SET \
 const DELETE: &str = "DELETE FROM containers WHERE id = $1";
 const RANDOM: &str = "SELECT randomblob(16), CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 
-fn record(row: &Row<'_>) -> rusqlite::Result<ContainerRecord> {
-    let mut fields = Fields::of(row);
+pub(crate) fn record(fields: &mut Fields<'_>) -> fields::Result<ContainerRecord> {
     Ok(ContainerRecord {
         id: fields.parsed()?,
         parent: fields.maybe()?,
@@ -41,11 +40,11 @@ fn record(row: &Row<'_>) -> rusqlite::Result<ContainerRecord> {
 }
 
 pub(crate) fn by_id(connection: &Connection, id: &ContainerId) -> Result<ContainerRecord, Error> {
-    Ok(prepared(connection, BY_ID)?.query_row([id.as_str()], record)?)
+    Ok(prepared(connection, BY_ID)?.query_row([id.as_str()], row(record))?)
 }
 
 pub(crate) fn root(connection: &Connection) -> Result<ContainerRecord, Error> {
-    Ok(prepared(connection, ROOT)?.query_row([], record)?)
+    Ok(prepared(connection, ROOT)?.query_row([], row(record))?)
 }
 
 pub(crate) fn by_name(
@@ -53,12 +52,12 @@ pub(crate) fn by_name(
     parent: &ContainerId,
     name: &FileName,
 ) -> Result<ContainerRecord, Error> {
-    Ok(prepared(connection, BY_NAME)?.query_row([parent.as_str(), name.as_str()], record)?)
+    Ok(prepared(connection, BY_NAME)?.query_row([parent.as_str(), name.as_str()], row(record))?)
 }
 
 pub(crate) fn seen_as(connection: &Connection, seen: &Fingerprint) -> Result<Vec<ContainerRecord>, Error> {
     let mut statement = prepared(connection, BY_INODE)?;
-    let containers = statement.query_map(params![seen.inode.cast_signed(), seen.born_ns], record)?;
+    let containers = statement.query_map(params![seen.inode.cast_signed(), seen.born_ns], row(record))?;
     Ok(containers.collect::<Result<_, _>>()?)
 }
 
@@ -67,7 +66,7 @@ pub(crate) fn list(
     sql: &'static str,
     params: impl rusqlite::Params,
 ) -> Result<Vec<ContainerRecord>, Error> {
-    Ok(prepared(connection, sql)?.query_map(params, record)?.collect::<Result<_, _>>()?)
+    Ok(prepared(connection, sql)?.query_map(params, row(record))?.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn in_container(
@@ -77,7 +76,7 @@ pub(crate) fn in_container(
 ) -> Result<Vec<ContainerRecord>, Error> {
     let mut statement = prepared(connection, IN_CONTAINER)?;
     let params = params![parent.as_str(), names::after(page), names::limit(page.limit)];
-    Ok(statement.query_map(params, record)?.collect::<Result<_, _>>()?)
+    Ok(statement.query_map(params, row(record))?.collect::<Result<_, _>>()?)
 }
 
 /// Makes the root if there is none. Its id is 128 random bits in lower-case base32, like every other.
@@ -101,7 +100,7 @@ pub(crate) fn ensure_root(connection: &Connection) -> Result<(), Error> {
 }
 
 /// RFC 4648 in lower case, without padding.
-fn base32(bytes: [u8; 16]) -> String {
+pub(crate) fn base32(bytes: [u8; 16]) -> String {
     const ALPHABET: [char; 32] = [
         'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v',
         'w', 'x', 'y', 'z', '2', '3', '4', '5', '6', '7',
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn base32_is_that_of_rfc_4648_in_lower_case() {
+    pub(crate) fn base32_is_that_of_rfc_4648_in_lower_case() {
         assert_eq!(base32([0; 16]), "aaaaaaaaaaaaaaaaaaaaaaaaaa");
         assert_eq!(base32([0xFF; 16]), "77777777777777777777777774");
         // Worked out with another implementation: Python's base64.b32encode(b"foobarfoobarfoob").

@@ -1,9 +1,13 @@
 //! What can go wrong here, in our own words, and what that means for the port.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lectern_host::ports::RegistryError;
 use rusqlite::{ErrorCode, ffi};
+
+use crate::fields::Invalid;
+use crate::postgres::trouble;
 
 /// Why a statement, a job or a whole batch did not happen. Cheap to clone, because a batch that fails as a whole owes
 /// every one of its jobs an answer.
@@ -26,8 +30,30 @@ pub(crate) enum Error {
     Closed,
     #[error("a thread of the registry was stopped")]
     Stopped,
+    #[error("a row cannot be read")]
+    Invalid(#[source] Invalid),
     #[error("SQLite failed")]
     Sqlite(#[source] Arc<rusqlite::Error>),
+    #[error("PostgreSQL failed")]
+    Postgres(#[source] Arc<tokio_postgres::Error>),
+    #[error("cannot connect to {0}")]
+    Unreachable(String, #[source] Arc<tokio_postgres::Error>),
+    #[error("{0} is a standby: it takes no changes")]
+    ReadOnly(String),
+    #[error("{0} did not answer within {1:?}")]
+    Silent(String, Duration),
+    #[error("all {0} connections to the database are in use")]
+    NoConnection(usize),
+    #[error("the database has the encoding {0}, and only UTF8 has every name")]
+    Encoding(String),
+    #[error("nobody knows whether it was done: the connection ended before the answer")]
+    Uncertain(#[source] Box<Error>),
+}
+
+impl From<Invalid> for Error {
+    fn from(error: Invalid) -> Self {
+        Self::Invalid(error)
+    }
 }
 
 impl From<rusqlite::Error> for Error {
@@ -46,8 +72,22 @@ impl From<Error> for RegistryError {
             Error::Conflict => Self::Conflict,
             Error::NameTaken => Self::NameTaken,
             Error::NotEmpty => Self::NotEmpty,
-            Error::Refused(_) => Self::Failed(error.into()),
+            Error::Refused(_) | Error::Invalid(_) => Self::Failed(error.into()),
             Error::Crowded(_) | Error::Closed | Error::Stopped => Self::Unavailable(error.into()),
+            Error::ReadOnly(_) | Error::Silent(..) | Error::NoConnection(_) | Error::Uncertain(_) => {
+                Self::Unavailable(error.into())
+            }
+            Error::Encoding(_) => Self::Failed(error.into()),
+            Error::Postgres(cause) => match trouble::kind(cause) {
+                trouble::Kind::Full => Self::Full(error.into()),
+                trouble::Kind::Passing => Self::Unavailable(error.into()),
+                trouble::Kind::Other => Self::Failed(error.into()),
+            },
+            // The server said no to our name or our password: nothing that passes. All else may.
+            Error::Unreachable(_, cause) => match cause.code().map(|code| code.code().get(..2)) {
+                Some(Some("28" | "3D" | "42")) => Self::Failed(error.into()),
+                _ => Self::Unavailable(error.into()),
+            },
             Error::Sqlite(cause) => match kind(cause) {
                 Kind::Full => Self::Full(error.into()),
                 Kind::Busy => Self::Unavailable(error.into()),

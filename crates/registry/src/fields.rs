@@ -1,13 +1,25 @@
 //! Columns become values again, one after the other, and a column that holds nothing valid is an error with its number.
 
-use rusqlite::Row;
-use rusqlite::types::{Type, ValueRef};
+use rusqlite::types::ValueRef;
 
 use lectern_host::records::{Content, ContentId, Fingerprint, ModifiedAt, Sha256, Timestamp};
 use lectern_host::sharing::{BinId, GroupId, LinkId};
 use lectern_host::wopi::{ContainerId, FileId, FileName, LockId, UserId};
 
-type Result<T> = rusqlite::Result<T>;
+use crate::nul;
+
+/// A column holds something that we never wrote.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("column {0} holds no valid value")]
+pub(crate) struct Invalid(usize);
+
+impl From<Invalid> for rusqlite::Error {
+    fn from(error: Invalid) -> Self {
+        Self::FromSqlConversionFailure(error.0.saturating_sub(1), rusqlite::types::Type::Null, error.into())
+    }
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Invalid>;
 
 /// A value that text spells.
 pub(crate) trait FromText: Sized {
@@ -36,49 +48,132 @@ from_text! {
     String: |text: &str| Some(text.to_owned()),
 }
 
-/// The columns of a row, from left to right.
+/// The columns of a row of either database, from left to right.
 pub(crate) struct Fields<'r> {
-    row: &'r Row<'r>,
+    row: Row<'r>,
     next: usize,
 }
 
-impl<'r> Fields<'r> {
-    pub(crate) fn of(row: &'r Row<'r>) -> Self {
-        Self { row, next: 0 }
-    }
+#[derive(Clone, Copy)]
+enum Row<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r tokio_postgres::Row),
+}
 
-    fn value(&mut self) -> Result<ValueRef<'r>> {
-        let value = self.row.get_ref(self.next)?;
+impl<'r> From<&'r rusqlite::Row<'r>> for Fields<'r> {
+    fn from(row: &'r rusqlite::Row<'r>) -> Self {
+        Self { row: Row::Sqlite(row), next: 0 }
+    }
+}
+
+impl<'r> From<&'r tokio_postgres::Row> for Fields<'r> {
+    fn from(row: &'r tokio_postgres::Row) -> Self {
+        Self { row: Row::Postgres(row), next: 0 }
+    }
+}
+
+/// Reads the rows of SQLite in this way.
+pub(crate) fn row<T>(
+    read: impl Fn(&mut Fields<'_>) -> Result<T>,
+) -> impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T> {
+    move |row| Ok(read(&mut Fields::from(row))?)
+}
+
+/// One column that spells a value.
+pub(crate) fn parsed<T: FromText>(fields: &mut Fields<'_>) -> Result<T> {
+    fields.parsed()
+}
+
+/// One column that counts.
+pub(crate) fn count(fields: &mut Fields<'_>) -> Result<u64> {
+    fields.count()
+}
+
+/// One column with what PostgreSQL says of a condition.
+pub(crate) fn truth(fields: &mut Fields<'_>) -> Result<bool> {
+    fields.truth()
+}
+
+/// A value that a column of PostgreSQL may hold.
+type Postgres<T> = std::result::Result<Option<T>, tokio_postgres::Error>;
+
+impl<'r> Fields<'r> {
+    /// Goes on with the next column.
+    fn column(&mut self) -> usize {
         self.next += 1;
-        Ok(value)
+        self.next - 1
     }
 
     /// The column that was read last holds something that we never wrote.
-    pub(crate) fn invalid(&self, kind: Type) -> rusqlite::Error {
-        let what = format!("column {} holds no valid value", self.next);
-        rusqlite::Error::FromSqlConversionFailure(self.next.saturating_sub(1), kind, what.into())
+    pub(crate) fn invalid(&self) -> Invalid {
+        Invalid(self.next)
     }
 
     pub(crate) fn maybe_text(&mut self) -> Result<Option<&'r str>> {
-        match self.value()? {
-            ValueRef::Null => Ok(None),
-            value => value.as_str().map(Some).map_err(|_| self.invalid(value.data_type())),
+        let at = self.column();
+        match self.row {
+            Row::Sqlite(row) => match row.get_ref(at).map_err(|_| self.invalid())? {
+                ValueRef::Null => Ok(None),
+                value => value.as_str().map(Some).map_err(|_| self.invalid()),
+            },
+            Row::Postgres(row) => {
+                let value: Postgres<&'r str> = row.try_get(at);
+                value.map_err(|_| self.invalid())
+            }
+        }
+    }
+
+    /// Leaves columns out.
+    pub(crate) fn skip(&mut self, columns: usize) {
+        self.next += columns;
+    }
+
+    /// A row that may not be there, in so many columns, the first of which is never empty in one that is.
+    pub(crate) fn maybe_row<T>(
+        &mut self,
+        columns: usize,
+        read: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let first = self.next;
+        if self.maybe_text()?.is_none() {
+            self.next = first + columns;
+            return Ok(None);
+        }
+        self.next = first;
+        let value = read(self)?;
+        debug_assert_eq!(self.next, first + columns, "the columns are counted wrong");
+        Ok(Some(value))
+    }
+
+    /// A list, of PostgreSQL only.
+    pub(crate) fn list<T: tokio_postgres::types::FromSql<'r>>(&mut self) -> Result<Vec<T>> {
+        let at = self.column();
+        match self.row {
+            Row::Sqlite(_) => Err(self.invalid()),
+            Row::Postgres(row) => {
+                let list: Postgres<Vec<T>> = row.try_get(at);
+                Ok(list.map_err(|_| self.invalid())?.unwrap_or_default())
+            }
         }
     }
 
     pub(crate) fn text(&mut self) -> Result<&'r str> {
-        self.maybe_text()?.ok_or_else(|| self.invalid(Type::Null))
+        self.maybe_text()?.ok_or_else(|| self.invalid())
     }
 
     pub(crate) fn maybe_number(&mut self) -> Result<Option<i64>> {
-        match self.value()? {
-            ValueRef::Null => Ok(None),
-            value => value.as_i64().map(Some).map_err(|_| self.invalid(value.data_type())),
+        let at = self.column();
+        match self.row {
+            Row::Sqlite(row) => match row.get_ref(at).map_err(|_| self.invalid())? {
+                ValueRef::Null => Ok(None),
+                value => value.as_i64().map(Some).map_err(|_| self.invalid()),
+            },
+            Row::Postgres(row) => row.try_get(at).map_err(|_| self.invalid()),
         }
     }
 
     pub(crate) fn number(&mut self) -> Result<i64> {
-        self.maybe_number()?.ok_or_else(|| self.invalid(Type::Null))
+        self.maybe_number()?.ok_or_else(|| self.invalid())
     }
 
     pub(crate) fn count(&mut self) -> Result<u64> {
@@ -89,35 +184,52 @@ impl<'r> Fields<'r> {
         self.number().map(|number| number != 0)
     }
 
-    pub(crate) fn maybe<T: FromText>(&mut self) -> Result<Option<T>> {
-        match self.maybe_text()? {
-            None => Ok(None),
-            Some(text) => T::from_text(text).map(Some).ok_or_else(|| self.invalid(Type::Text)),
-        }
-    }
-
-    pub(crate) fn parsed<T: FromText>(&mut self) -> Result<T> {
-        self.maybe()?.ok_or_else(|| self.invalid(Type::Null))
-    }
-
-    pub(crate) fn maybe_bytes<const N: usize>(&mut self) -> Result<Option<[u8; N]>> {
-        match self.value()? {
-            ValueRef::Null => Ok(None),
-            ValueRef::Blob(bytes) => bytes.try_into().map(Some).map_err(|_| self.invalid(Type::Blob)),
-            value => Err(self.invalid(value.data_type())),
+    /// What PostgreSQL says of a condition.
+    pub(crate) fn truth(&mut self) -> Result<bool> {
+        let at = self.column();
+        match self.row {
+            Row::Sqlite(_) => Err(self.invalid()),
+            Row::Postgres(row) => row.try_get(at).map_err(|_| self.invalid()),
         }
     }
 
     pub(crate) fn maybe_blob(&mut self) -> Result<Option<&'r [u8]>> {
-        match self.value()? {
-            ValueRef::Null => Ok(None),
-            ValueRef::Blob(bytes) => Ok(Some(bytes)),
-            value => Err(self.invalid(value.data_type())),
+        let at = self.column();
+        match self.row {
+            Row::Sqlite(row) => match row.get_ref(at).map_err(|_| self.invalid())? {
+                ValueRef::Null => Ok(None),
+                ValueRef::Blob(bytes) => Ok(Some(bytes)),
+                _ => Err(self.invalid()),
+            },
+            Row::Postgres(row) => {
+                let value: Postgres<&'r [u8]> = row.try_get(at);
+                value.map_err(|_| self.invalid())
+            }
+        }
+    }
+
+    pub(crate) fn maybe<T: FromText>(&mut self) -> Result<Option<T>> {
+        let value = match (self.maybe_text()?, self.row) {
+            (None, _) => return Ok(None),
+            (Some(text), Row::Sqlite(_)) => T::from_text(text),
+            (Some(text), Row::Postgres(_)) => T::from_text(&nul::unescaped(text)),
+        };
+        value.map(Some).ok_or_else(|| self.invalid())
+    }
+
+    pub(crate) fn parsed<T: FromText>(&mut self) -> Result<T> {
+        self.maybe()?.ok_or_else(|| self.invalid())
+    }
+
+    pub(crate) fn maybe_bytes<const N: usize>(&mut self) -> Result<Option<[u8; N]>> {
+        match self.maybe_blob()? {
+            None => Ok(None),
+            Some(bytes) => bytes.try_into().map(Some).map_err(|_| self.invalid()),
         }
     }
 
     pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
-        self.maybe_bytes()?.ok_or_else(|| self.invalid(Type::Null))
+        self.maybe_bytes()?.ok_or_else(|| self.invalid())
     }
 
     pub(crate) fn at(&mut self) -> Result<Timestamp> {
@@ -162,7 +274,7 @@ impl<'r> Fields<'r> {
     fn editors(&mut self) -> Result<Vec<String>> {
         match self.text()? {
             NO_EDITORS => Ok(Vec::new()),
-            text => serde_json::from_str(text).map_err(|_| self.invalid(Type::Text)),
+            text => serde_json::from_str(text).map_err(|_| self.invalid()),
         }
     }
 }

@@ -7,66 +7,91 @@ use lectern_host::records::{
     ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry,
 };
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
-use rusqlite::types::Type;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params, params_from_iter};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::{Fields, editors_text};
+use crate::fields::{self, Fields, editors_text, row};
+use crate::values::{Value, values};
 use crate::{coauth, history, names, parts};
 
-macro_rules! select {
-    ($($rest:expr),+) => {
+macro_rules! file_columns {
+    () => {
         concat!(
-            "SELECT f.id, f.container_id, f.name, f.revision, f.owner_id, f.created_at, f.version, ",
+            "f.id, f.container_id, f.name, f.revision, f.owner_id, f.created_at, f.version, ",
             "f.content_id, f.content_size, f.content_sha256, f.modified_at_100ns, f.saved_by, f.editors, f.autosave, ",
             "f.lock_id, f.lock_expires_at, f.lock_since, f.lock_by, f.lock_client, ",
             "f.lock_visible_as, f.coauth_locks, ",
             "f.seen_inode, f.seen_born_ns, f.seen_size, f.seen_modified_ns, ",
             "f.pending, f.pending_name, f.pending_content_id, ",
-            "f.pending_inode, f.pending_born_ns, f.pending_size, f.pending_modified_ns, f.deleted_at ",
-            $($rest),+
+            "f.pending_inode, f.pending_born_ns, f.pending_size, f.pending_modified_ns, f.deleted_at",
         )
+    };
+}
+
+pub(crate) use file_columns;
+
+macro_rules! select {
+    ($($rest:expr),+) => {
+        concat!("SELECT ", $crate::files::file_columns!(), " ", $($rest),+)
     };
 }
 
 pub(crate) use select;
 
-const BY_ID: &str = select!("FROM files f WHERE f.id = $1");
-const BY_NAME: &str =
+/// The columns of a new row, and its values.
+macro_rules! new_columns {
+    () => {
+        "container_id, name, revision, owner_id, created_at, version, \
+         content_id, content_size, content_sha256, modified_at_100ns, saved_by, editors, autosave, \
+         lock_id, lock_expires_at, lock_since, lock_by, lock_client, lock_visible_as, coauth_locks, \
+         seen_inode, seen_born_ns, seen_size, seen_modified_ns, \
+         pending, pending_name, pending_content_id, pending_inode, pending_born_ns, pending_size, pending_modified_ns, \
+         deleted_at, id"
+    };
+    (values) => {
+        "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
+         $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33"
+    };
+}
+
+pub(crate) use new_columns;
+
+/// What of a row a commit replaces.
+macro_rules! replaced_columns {
+    () => {
+        "container_id = $1, name = $2, revision = $3, owner_id = $4, created_at = $5, version = $6, \
+         content_id = $7, content_size = $8, content_sha256 = $9, modified_at_100ns = $10, saved_by = $11, \
+         editors = $12, autosave = $13, \
+         lock_id = $14, lock_expires_at = $15, lock_since = $16, lock_by = $17, lock_client = $18, \
+         lock_visible_as = $19, coauth_locks = $20, \
+         seen_inode = $21, seen_born_ns = $22, seen_size = $23, seen_modified_ns = $24, \
+         pending = $25, pending_name = $26, pending_content_id = $27, \
+         pending_inode = $28, pending_born_ns = $29, pending_size = $30, pending_modified_ns = $31, deleted_at = $32"
+    };
+}
+
+pub(crate) use replaced_columns;
+
+pub(crate) const BY_ID: &str = select!("FROM files f WHERE f.id = $1");
+pub(crate) const BY_NAME: &str =
     select!("FROM names n JOIN files f ON f.id = n.id WHERE n.container_id = $1 AND n.name = $2 AND n.kind = 'file'");
-const BY_INODE: &str =
-    select!("FROM files f WHERE f.seen_inode = $1 AND f.seen_born_ns IS $2 AND f.deleted_at IS NULL");
+pub(crate) const BY_INODE: &str =
+    select!("FROM files f WHERE f.seen_inode = $1 AND f.seen_born_ns IS NOT DISTINCT FROM $2 AND f.deleted_at IS NULL");
 const IN_CONTAINER: &str = select!(
     "FROM names n CROSS JOIN files f ON f.id = n.id ",
     "WHERE n.container_id = $1 AND n.name > $2 AND n.kind = 'file' ORDER BY n.name LIMIT $3"
 );
-const PENDING: &str = select!("FROM files f WHERE f.pending IS NOT NULL ORDER BY f.id");
-const DELETED_BEFORE: &str = select!("FROM files f WHERE f.deleted_at < $1 ORDER BY f.deleted_at LIMIT $2");
-const COUNT: &str = "SELECT count(*) FROM names WHERE kind = 'file'";
+pub(crate) const PENDING: &str = select!("FROM files f WHERE f.pending IS NOT NULL ORDER BY f.id");
+pub(crate) const DELETED_BEFORE: &str = select!("FROM files f WHERE f.deleted_at < $1 ORDER BY f.deleted_at LIMIT $2");
+pub(crate) const COUNT: &str = "SELECT count(*) FROM names WHERE kind = 'file'";
 const PLACE: &str = "SELECT container_id, name, deleted_at, revision FROM files WHERE id = $1";
 const EXISTS: &str = "SELECT 1 FROM files WHERE id = $1";
 
-const INSERT: &str = "INSERT INTO files (\
-     container_id, name, revision, owner_id, created_at, version, \
-     content_id, content_size, content_sha256, modified_at_100ns, saved_by, editors, autosave, \
-     lock_id, lock_expires_at, lock_since, lock_by, lock_client, lock_visible_as, coauth_locks, \
-     seen_inode, seen_born_ns, seen_size, seen_modified_ns, \
-     pending, pending_name, pending_content_id, pending_inode, pending_born_ns, pending_size, pending_modified_ns, \
-     deleted_at, id) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
-     $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33) ON CONFLICT (id) DO NOTHING";
+const INSERT: &str =
+    concat!("INSERT INTO files (", new_columns!(), ") VALUES (", new_columns!(values), ") ON CONFLICT (id) DO NOTHING");
 
-const UPDATE: &str = "UPDATE files SET \
-     container_id = $1, name = $2, revision = $3, owner_id = $4, created_at = $5, version = $6, \
-     content_id = $7, content_size = $8, content_sha256 = $9, modified_at_100ns = $10, saved_by = $11, \
-     editors = $12, autosave = $13, \
-     lock_id = $14, lock_expires_at = $15, lock_since = $16, lock_by = $17, lock_client = $18, \
-     lock_visible_as = $19, coauth_locks = $20, \
-     seen_inode = $21, seen_born_ns = $22, seen_size = $23, seen_modified_ns = $24, \
-     pending = $25, pending_name = $26, pending_content_id = $27, \
-     pending_inode = $28, pending_born_ns = $29, pending_size = $30, pending_modified_ns = $31, deleted_at = $32 \
-     WHERE id = $33 AND revision = $34";
+const UPDATE: &str = concat!("UPDATE files SET ", replaced_columns!(), " WHERE id = $33 AND revision = $34");
 
 /// Leaves every index alone.
 const UPDATE_LOCK: &str = "UPDATE files SET revision = $1, \
@@ -81,8 +106,7 @@ const RENAME: &str = "rename";
 const MOVE: &str = "move";
 const BIN: &str = "bin";
 
-fn record(row: &Row<'_>) -> rusqlite::Result<FileRecord> {
-    let mut fields = Fields::of(row);
+pub(crate) fn record(fields: &mut Fields<'_>) -> fields::Result<FileRecord> {
     Ok(FileRecord {
         id: fields.parsed()?,
         container: fields.parsed()?,
@@ -92,15 +116,15 @@ fn record(row: &Row<'_>) -> rusqlite::Result<FileRecord> {
         created_at: fields.at()?,
         version: ItemVersion(fields.count()?),
         content: fields.content()?,
-        lock: lock(&mut fields)?,
+        lock: lock(fields)?,
         seen: fields.fingerprint()?,
-        pending: pending(&mut fields)?,
+        pending: pending(fields)?,
         deleted_at: fields.maybe_at()?,
     })
 }
 
 /// Seven columns: those of a WOPI lock, and the coauth locks. A file has one kind or none.
-fn lock(fields: &mut Fields<'_>) -> rusqlite::Result<LockState> {
+fn lock(fields: &mut Fields<'_>) -> fields::Result<LockState> {
     let id = fields.maybe()?;
     let (expires_at, since) = (fields.maybe_at()?, fields.maybe_at()?);
     let (by, client, visible_as) = (fields.maybe()?, fields.maybe()?, fields.maybe()?);
@@ -109,23 +133,23 @@ fn lock(fields: &mut Fields<'_>) -> rusqlite::Result<LockState> {
         (None, _, _, _, None) => Ok(LockState::Free),
         (None, _, _, _, Some(text)) => match coauth::table(text) {
             Some(table) => Ok(LockState::Coauth(table)),
-            None => Err(fields.invalid(Type::Text)),
+            None => Err(fields.invalid()),
         },
         (Some(id), Some(expires_at), Some(since), Some(by), None) => {
             Ok(LockState::Wopi(Held { id, expires_at, since, by, client, visible_as }))
         }
-        _ => Err(fields.invalid(Type::Null)),
+        _ => Err(fields.invalid()),
     }
 }
 
 /// Seven columns: what, the name before (of a move the container and the name, with a slash, which neither has, between
 /// them), the content replaced and what it looked like.
-fn pending(fields: &mut Fields<'_>) -> rusqlite::Result<Option<Pending>> {
+fn pending(fields: &mut Fields<'_>) -> fields::Result<Option<Pending>> {
     let what = fields.maybe_text()?;
     if what == Some(MOVE) {
         let place = fields.text()?.split_once('/');
         let place = place.and_then(|(id, name)| Some((ContainerId::parse(id)?, FileName::parse(name).ok()?)));
-        let (container, from) = place.ok_or_else(|| fields.invalid(Type::Text))?;
+        let (container, from) = place.ok_or_else(|| fields.invalid())?;
         fields.maybe_bytes::<16>()?;
         fields.fingerprint()?;
         return Ok(Some(Pending::Move { container, from }));
@@ -138,7 +162,7 @@ fn pending(fields: &mut Fields<'_>) -> rusqlite::Result<Option<Pending>> {
         (Some(PUBLISH), _) => Ok(Some(Pending::Publish { replaces: content.zip(seen) })),
         (Some(RENAME), Some(from)) => Ok(Some(Pending::Rename { from })),
         (Some(BIN), _) => Ok(Some(Pending::Bin)),
-        _ => Err(fields.invalid(Type::Text)),
+        _ => Err(fields.invalid()),
     }
 }
 
@@ -147,15 +171,15 @@ pub(crate) fn list(
     sql: &'static str,
     params: impl rusqlite::Params,
 ) -> Result<Vec<FileRecord>, Error> {
-    Ok(prepared(connection, sql)?.query_map(params, record)?.collect::<Result<_, _>>()?)
+    Ok(prepared(connection, sql)?.query_map(params, row(record))?.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn by_id(connection: &Connection, id: &FileId) -> Result<FileRecord, Error> {
-    Ok(prepared(connection, BY_ID)?.query_row([id.as_str()], record)?)
+    Ok(prepared(connection, BY_ID)?.query_row([id.as_str()], row(record))?)
 }
 
 pub(crate) fn by_name(connection: &Connection, container: &ContainerId, name: &FileName) -> Result<FileRecord, Error> {
-    Ok(prepared(connection, BY_NAME)?.query_row([container.as_str(), name.as_str()], record)?)
+    Ok(prepared(connection, BY_NAME)?.query_row([container.as_str(), name.as_str()], row(record))?)
 }
 
 pub(crate) fn seen_as(connection: &Connection, seen: &Fingerprint) -> Result<Vec<FileRecord>, Error> {
@@ -312,13 +336,17 @@ pub(crate) fn remove(connection: &Connection, id: &FileId, seen: Revision) -> Re
 }
 
 /// The name that the file has in a container, if it is at that revision.
-fn place(connection: &Connection, id: &FileId, seen: Revision) -> Result<Option<(ContainerId, FileName)>, Error> {
-    let (place, revision) = prepared(connection, PLACE)?.query_row([id.as_str()], |row| {
-        let mut fields = Fields::of(row);
-        let place = (fields.parsed()?, fields.parsed()?);
-        Ok((fields.maybe_at()?.is_none().then_some(place), Revision(fields.count()?)))
-    })?;
+fn place(connection: &Connection, id: &FileId, seen: Revision) -> Result<Place, Error> {
+    let (place, revision) = prepared(connection, PLACE)?.query_row([id.as_str()], row(named_place))?;
     if revision == seen { Ok(place) } else { Err(Error::Conflict) }
+}
+
+pub(crate) type Place = Option<(ContainerId, FileName)>;
+
+/// The columns of [`PLACE`].
+pub(crate) fn named_place(fields: &mut Fields<'_>) -> fields::Result<(Place, Revision)> {
+    let place = (fields.parsed()?, fields.parsed()?);
+    Ok((fields.maybe_at()?.is_none().then_some(place), Revision(fields.count()?)))
 }
 
 /// Why an update found no row.
@@ -347,6 +375,12 @@ fn write(
     record: &FileRecord,
     seen: Option<Revision>,
 ) -> Result<usize, Error> {
+    let seen = seen.map(|seen| seen.0.cast_signed().into());
+    Ok(prepared(connection, sql)?.execute(params_from_iter(values_of(record).into_iter().chain(seen)))?)
+}
+
+/// The values of all columns, as [`replaced_columns`] numbers them, and the id.
+pub(crate) fn values_of(record: &FileRecord) -> [Value<'_>; 33] {
     let FileRecord {
         id,
         container,
@@ -370,17 +404,7 @@ fn write(
         Some(Pending::Bin) => (Some(BIN), None, None),
     };
     let replaced = replaces.map(|(_, fingerprint)| fingerprint);
-    let mut statement = prepared(connection, sql)?;
-    let mut at = 0;
-    macro_rules! bind {
-        ($($value:expr),+ $(,)?) => {
-            $(
-                at += 1;
-                statement.raw_bind_parameter(at, $value)?;
-            )+
-        };
-    }
-    bind!(
+    values![
         container.as_str(),
         name.as_str(),
         revision.0.cast_signed(),
@@ -414,11 +438,7 @@ fn write(
         replaced.map(|seen| seen.modified_ns),
         deleted_at.map(|at| at.0),
         id.as_str(),
-    );
-    if let Some(seen) = seen {
-        bind!(seen.0.cast_signed());
-    }
-    Ok(statement.raw_execute()?)
+    ]
 }
 
 #[cfg(test)]

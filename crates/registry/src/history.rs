@@ -2,37 +2,39 @@
 
 use lectern_host::records::{Activity, ContentId, RescuedSave, VersionEntry};
 use lectern_host::wopi::{FileId, ItemVersion, UserId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params, params_from_iter};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::{Fields, editors_text};
+use crate::fields::{self, Fields, editors_text, row};
 use crate::names::limit as sql_limit;
+use crate::values::{Value, values};
 
 const ADD_VERSION: &str = "INSERT INTO versions (\
      content_id, content_size, content_sha256, modified_at_100ns, saved_by, editors, autosave, label, keep, \
      file_id, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
-const AMEND_VERSION: &str = "UPDATE versions SET \
+pub(crate) const AMEND_VERSION: &str = "UPDATE versions SET \
      content_id = $1, content_size = $2, content_sha256 = $3, modified_at_100ns = $4, saved_by = $5, editors = $6, \
      autosave = $7, label = $8, keep = $9 WHERE file_id = $10 AND version = $11";
-const VERSIONS: &str = "SELECT file_id, version, \
+pub(crate) const VERSIONS: &str = "SELECT file_id, version, \
      content_id, content_size, content_sha256, modified_at_100ns, saved_by, editors, autosave, label, keep \
      FROM versions WHERE file_id = $1 ORDER BY version DESC";
 const REMOVE_VERSION: &str = "DELETE FROM versions WHERE file_id = $1 AND version = $2";
 const REMOVE_VERSIONS: &str = "DELETE FROM versions WHERE file_id = $1";
-const FILES_WITH_VERSIONS: &str = "SELECT DISTINCT file_id FROM versions WHERE file_id > $1 ORDER BY file_id LIMIT $2";
+pub(crate) const FILES_WITH_VERSIONS: &str =
+    "SELECT DISTINCT file_id FROM versions WHERE file_id > $1 ORDER BY file_id LIMIT $2";
 
-const ADD_RESCUED: &str = "INSERT INTO rescued (\
+pub(crate) const ADD_RESCUED: &str = "INSERT INTO rescued (\
      content_id, file_id, file_name, user_id, client, size, sha256, reason, rescued_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
-const RESCUED: &str = "SELECT content_id, file_id, file_name, user_id, client, size, sha256, reason, rescued_at \
+pub(crate) const RESCUED: &str = "SELECT content_id, file_id, file_name, user_id, client, size, sha256, reason, rescued_at \
      FROM rescued ORDER BY rescued_at DESC, content_id DESC";
-const RESCUED_OF: &str = "SELECT content_id, file_id, file_name, user_id, client, size, sha256, reason, rescued_at \
+pub(crate) const RESCUED_OF: &str = "SELECT content_id, file_id, file_name, user_id, client, size, sha256, reason, rescued_at \
      FROM rescued WHERE user_id = $1 ORDER BY rescued_at DESC, content_id DESC";
 const REMOVE_RESCUED: &str = "DELETE FROM rescued WHERE content_id = $1";
 
 const ADD_ACTIVITY: &str = "INSERT INTO activities (file_id, user_id, reported_at, activity) VALUES ($1, $2, $3, $4)";
-const ACTIVITIES: &str = "SELECT file_id, user_id, reported_at, activity FROM activities WHERE file_id = $1 \
+pub(crate) const ACTIVITIES: &str = "SELECT file_id, user_id, reported_at, activity FROM activities WHERE file_id = $1 \
      ORDER BY reported_at DESC, id DESC LIMIT $2";
 const REMOVE_ACTIVITIES: &str = "DELETE FROM activities WHERE file_id = $1";
 
@@ -44,8 +46,7 @@ const POINTED_TO: &str = "SELECT EXISTS (SELECT 1 FROM files WHERE content_id = 
      OR EXISTS (SELECT 1 FROM composed WHERE piece_id = $1) \
      OR EXISTS (SELECT 1 FROM rescued WHERE content_id = $1)";
 
-fn version(row: &Row<'_>) -> rusqlite::Result<VersionEntry> {
-    let mut fields = Fields::of(row);
+pub(crate) fn version(fields: &mut Fields<'_>) -> fields::Result<VersionEntry> {
     Ok(VersionEntry {
         file: fields.parsed()?,
         version: ItemVersion(fields.count()?),
@@ -55,8 +56,7 @@ fn version(row: &Row<'_>) -> rusqlite::Result<VersionEntry> {
     })
 }
 
-fn rescued_save(row: &Row<'_>) -> rusqlite::Result<RescuedSave> {
-    let mut fields = Fields::of(row);
+pub(crate) fn rescued_save(fields: &mut Fields<'_>) -> fields::Result<RescuedSave> {
     Ok(RescuedSave {
         content: ContentId(fields.bytes()?),
         file: fields.parsed()?,
@@ -70,9 +70,18 @@ fn rescued_save(row: &Row<'_>) -> rusqlite::Result<RescuedSave> {
     })
 }
 
+pub(crate) fn activity(fields: &mut Fields<'_>) -> fields::Result<Activity> {
+    Ok(Activity { file: fields.parsed()?, by: fields.parsed()?, at: fields.at()?, json: fields.parsed()? })
+}
+
 fn write_version(connection: &Connection, sql: &'static str, entry: &VersionEntry) -> Result<usize, Error> {
+    Ok(prepared(connection, sql)?.execute(params_from_iter(version_values(entry)))?)
+}
+
+/// The values of all columns, those of the key last.
+pub(crate) fn version_values(entry: &VersionEntry) -> [Value<'_>; 11] {
     let VersionEntry { file, version, content, label, keep } = entry;
-    Ok(prepared(connection, sql)?.execute(params![
+    values![
         content.id.0.as_slice(),
         content.size.cast_signed(),
         content.sha256.as_ref().map(<[u8; 32]>::as_slice),
@@ -80,11 +89,11 @@ fn write_version(connection: &Connection, sql: &'static str, entry: &VersionEntr
         content.saved_by.as_ref().map(UserId::as_str),
         editors_text(&content.editors),
         content.autosave,
-        label,
-        keep,
+        label.as_deref(),
+        *keep,
         file.as_str(),
         version.0.cast_signed(),
-    ])?)
+    ]
 }
 
 pub(crate) fn add_version(connection: &Connection, entry: &VersionEntry) -> Result<(), Error> {
@@ -96,7 +105,7 @@ pub(crate) fn amend_version(connection: &Connection, entry: &VersionEntry) -> Re
 }
 
 pub(crate) fn versions(connection: &Connection, file: &FileId) -> Result<Vec<VersionEntry>, Error> {
-    Ok(prepared(connection, VERSIONS)?.query_map([file.as_str()], version)?.collect::<Result<_, _>>()?)
+    Ok(prepared(connection, VERSIONS)?.query_map([file.as_str()], row(version))?.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn remove_versions(connection: &Connection, file: &FileId, versions: &[ItemVersion]) -> Result<(), Error> {
@@ -122,32 +131,37 @@ pub(crate) fn files_with_versions(
     // No id is empty, so the empty text comes before all of them.
     let after = after.map_or("", FileId::as_str);
     let mut statement = prepared(connection, FILES_WITH_VERSIONS)?;
-    let files = statement.query_map(params![after, sql_limit(limit)], |row| Fields::of(row).parsed())?;
+    let files = statement.query_map(params![after, sql_limit(limit)], row(fields::parsed))?;
     Ok(files.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn add_rescued(connection: &Connection, save: &RescuedSave) -> Result<(), Error> {
+    let added = prepared(connection, ADD_RESCUED)?.execute(params_from_iter(rescued_values(save)))?;
+    if added == 0 { Err(Error::Conflict) } else { Ok(()) }
+}
+
+/// The values of all columns.
+pub(crate) fn rescued_values(save: &RescuedSave) -> [Value<'_>; 9] {
     let RescuedSave { content, file, file_name, user, client, size, sha256, reason, at } = save;
-    let added = prepared(connection, ADD_RESCUED)?.execute(params![
+    values![
         content.0.as_slice(),
         file.as_str(),
         file_name.as_str(),
         user.as_str(),
-        client,
+        client.as_deref(),
         size.cast_signed(),
         sha256.as_slice(),
         reason,
         at.0,
-    ])?;
-    if added == 0 { Err(Error::Conflict) } else { Ok(()) }
+    ]
 }
 
 pub(crate) fn rescued(connection: &Connection, user: Option<&UserId>) -> Result<Vec<RescuedSave>, Error> {
     let saves = match user {
         Some(user) => {
-            prepared(connection, RESCUED_OF)?.query_map([user.as_str()], rescued_save)?.collect::<Result<_, _>>()
+            prepared(connection, RESCUED_OF)?.query_map([user.as_str()], row(rescued_save))?.collect::<Result<_, _>>()
         }
-        None => prepared(connection, RESCUED)?.query_map([], rescued_save)?.collect::<Result<_, _>>(),
+        None => prepared(connection, RESCUED)?.query_map([], row(rescued_save))?.collect::<Result<_, _>>(),
     };
     Ok(saves?)
 }
@@ -170,10 +184,7 @@ pub(crate) fn add_activities(connection: &Connection, activities: &[Activity]) -
 
 pub(crate) fn activities(connection: &Connection, file: &FileId, limit: usize) -> Result<Vec<Activity>, Error> {
     let mut statement = prepared(connection, ACTIVITIES)?;
-    let activities = statement.query_map(params![file.as_str(), sql_limit(limit)], |row| {
-        let mut fields = Fields::of(row);
-        Ok(Activity { file: fields.parsed()?, by: fields.parsed()?, at: fields.at()?, json: fields.parsed()? })
-    })?;
+    let activities = statement.query_map(params![file.as_str(), sql_limit(limit)], row(activity))?;
     Ok(activities.collect::<Result<_, _>>()?)
 }
 

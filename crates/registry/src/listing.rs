@@ -4,35 +4,39 @@ use lectern_host::order::{folded, sort_key};
 use lectern_host::ports::{Mark, Named, Slice, Sort};
 use lectern_host::records::{ContainerRecord, FileRecord};
 use lectern_host::wopi::{ContainerId, FileId, FileName};
-use rusqlite::types::Type;
 use rusqlite::{Connection, params};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{self, Fields};
 use crate::names::{CONTAINER, FILE, limit};
 use crate::{containers, files};
 
 /// The statements of one order: from the beginning or after a mark, forwards or backwards.
-struct Ordered {
-    first: &'static str,
-    next: &'static str,
-    first_descending: &'static str,
-    next_descending: &'static str,
+pub(crate) struct Ordered {
+    pub(crate) first: &'static str,
+    pub(crate) next: &'static str,
+    pub(crate) first_descending: &'static str,
+    pub(crate) next_descending: &'static str,
 }
 
+/// How names are joined with what they name differs: SQLite is told by `CROSS JOIN` to begin with the names.
 macro_rules! files_by {
-    ($columns:literal, $descending:literal, $mark:literal, $limit:literal) => {
-        Ordered {
-            first: files_by!(@ "", $columns, "$2"),
-            next: files_by!(@ concat!(" AND (", $columns, ") > ", $mark), $columns, $limit),
-            first_descending: files_by!(@ "", $descending, "$2"),
-            next_descending: files_by!(@ concat!(" AND (", $columns, ") < ", $mark), $descending, $limit),
+    ($join:literal, $columns:literal, $descending:literal, $mark:literal, $limit:literal) => {
+        $crate::listing::Ordered {
+            first: $crate::listing::files_by!(@ $join, "", $columns, "$2"),
+            next: $crate::listing::files_by!(@ $join, concat!(" AND (", $columns, ") > ", $mark), $columns, $limit),
+            first_descending: $crate::listing::files_by!(@ $join, "", $descending, "$2"),
+            next_descending: $crate::listing::files_by!(
+                @ $join, concat!(" AND (", $columns, ") < ", $mark), $descending, $limit
+            ),
         }
     };
-    (@ $after:expr, $order:literal, $limit:literal) => {
-        files::select!(
-            "FROM names n CROSS JOIN files f ON f.id = n.id WHERE n.container_id = $1 AND n.kind = 'file'",
+    (@ $join:literal, $after:expr, $order:literal, $limit:literal) => {
+        $crate::files::select!(
+            "FROM names n ",
+            $join,
+            " files f ON f.id = n.id WHERE n.container_id = $1 AND n.kind = 'file'",
             $after,
             " ORDER BY ",
             $order,
@@ -42,20 +46,26 @@ macro_rules! files_by {
     };
 }
 
-const BY_NAME: Ordered = files_by!("n.sort_key, n.name", "n.sort_key DESC, n.name DESC", "($2, $3)", "$4");
+pub(crate) use files_by;
+
+const BY_NAME: Ordered =
+    files_by!("CROSS JOIN", "n.sort_key, n.name", "n.sort_key DESC, n.name DESC", "($2, $3)", "$4");
 const BY_SIZE: Ordered = files_by!(
+    "CROSS JOIN",
     "f.content_size, n.sort_key, n.name",
     "f.content_size DESC, n.sort_key DESC, n.name DESC",
     "($2, $3, $4)",
     "$5"
 );
 const BY_TIME: Ordered = files_by!(
+    "CROSS JOIN",
     "f.modified_at_100ns, n.sort_key, n.name",
     "f.modified_at_100ns DESC, n.sort_key DESC, n.name DESC",
     "($2, $3, $4)",
     "$5"
 );
 const BY_KIND: Ordered = files_by!(
+    "CROSS JOIN",
     "n.extension, n.sort_key, n.name",
     "n.extension DESC, n.sort_key DESC, n.name DESC",
     "($2, $3, $4)",
@@ -63,10 +73,23 @@ const BY_KIND: Ordered = files_by!(
 );
 
 macro_rules! containers_by_name {
-    ($after:literal, $order:literal, $limit:literal) => {
+    ($join:literal) => {
+        $crate::listing::Ordered {
+            first: $crate::listing::containers_by_name!(@ $join, "", "n.sort_key, n.name", "$2"),
+            next: $crate::listing::containers_by_name!(
+                @ $join, " AND (n.sort_key, n.name) > ($2, $3)", "n.sort_key, n.name", "$4"
+            ),
+            first_descending: $crate::listing::containers_by_name!(@ $join, "", "n.sort_key DESC, n.name DESC", "$2"),
+            next_descending: $crate::listing::containers_by_name!(
+                @ $join, " AND (n.sort_key, n.name) < ($2, $3)", "n.sort_key DESC, n.name DESC", "$4"
+            ),
+        }
+    };
+    (@ $join:literal, $after:literal, $order:literal, $limit:literal) => {
         concat!(
-            "SELECT c.id, c.parent_id, c.name, c.revision, c.created_at, c.seen_inode, c.seen_born_ns ",
-            "FROM names n CROSS JOIN containers c ON c.id = n.id WHERE n.container_id = $1 AND n.kind = 'container'",
+            "SELECT c.id, c.parent_id, c.name, c.revision, c.created_at, c.seen_inode, c.seen_born_ns FROM names n ",
+            $join,
+            " containers c ON c.id = n.id WHERE n.container_id = $1 AND n.kind = 'container'",
             $after,
             " ORDER BY ",
             $order,
@@ -76,22 +99,19 @@ macro_rules! containers_by_name {
     };
 }
 
-const CONTAINERS: Ordered = Ordered {
-    first: containers_by_name!("", "n.sort_key, n.name", "$2"),
-    next: containers_by_name!(" AND (n.sort_key, n.name) > ($2, $3)", "n.sort_key, n.name", "$4"),
-    first_descending: containers_by_name!("", "n.sort_key DESC, n.name DESC", "$2"),
-    next_descending: containers_by_name!(" AND (n.sort_key, n.name) < ($2, $3)", "n.sort_key DESC, n.name DESC", "$4"),
-};
+pub(crate) use containers_by_name;
+
+const CONTAINERS: Ordered = containers_by_name!("CROSS JOIN");
 
 const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM names WHERE container_id = $1 LIMIT $2)";
 const NAMES: &str = "SELECT name, kind, id FROM names LIMIT $1";
 
 impl Ordered {
-    fn first(&self, descending: bool) -> &'static str {
+    pub(crate) fn first(&self, descending: bool) -> &'static str {
         if descending { self.first_descending } else { self.first }
     }
 
-    fn next(&self, descending: bool) -> &'static str {
+    pub(crate) fn next(&self, descending: bool) -> &'static str {
         if descending { self.next_descending } else { self.next }
     }
 }
@@ -151,17 +171,22 @@ pub(crate) fn named_like(
     while found.len() < at_most
         && let Some(row) = names.next()?
     {
-        let mut fields = Fields::of(row);
+        let mut fields = Fields::from(row);
         if !folded(fields.text()?).contains(text) {
             continue;
         }
-        found.push(match fields.text()? {
-            FILE => Named::File(fields.parsed::<FileId>()?),
-            CONTAINER => Named::Container(fields.parsed::<ContainerId>()?),
-            _ => return Err(fields.invalid(Type::Text).into()),
-        });
+        found.push(named(&mut fields)?);
     }
     Ok(found)
+}
+
+/// Two columns: what has the name, and its id.
+pub(crate) fn named(fields: &mut Fields<'_>) -> fields::Result<Named> {
+    match fields.text()? {
+        FILE => Ok(Named::File(fields.parsed::<FileId>()?)),
+        CONTAINER => Ok(Named::Container(fields.parsed::<ContainerId>()?)),
+        _ => Err(fields.invalid()),
+    }
 }
 
 #[cfg(test)]

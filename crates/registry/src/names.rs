@@ -44,7 +44,7 @@ pub(crate) fn take(
 }
 
 /// What a container is called has no extension.
-fn extension(kind: &str, name: &FileName) -> String {
+pub(crate) fn extension(kind: &str, name: &FileName) -> String {
     if kind == FILE { kind_key(name) } else { String::new() }
 }
 

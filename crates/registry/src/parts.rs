@@ -4,12 +4,11 @@ use lectern_host::parts::{AlternateStream, FileParts, StoredProperty};
 use lectern_host::records::{ContentId, Timestamp};
 use lectern_host::wopi::chunked::{ChunkSignature, ChunkingScheme, ContentProperty, Retention, Signature, StreamId};
 use lectern_host::wopi::{ChunkId, FileId, ItemVersion};
-use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{self, Fields, row};
 
 const PARTS: &str = "SELECT version, main_scheme, main_signature FROM parts WHERE file_id = $1";
 const STREAMS: &str = "SELECT stream_id, content_id, scheme, signature, updated_at FROM streams WHERE file_id = $1 \
@@ -37,43 +36,43 @@ macro_rules! outdated {
         )
     };
 }
-const PRUNE_STREAMS: &str = outdated!("DELETE FROM streams WHERE updated_at < $1 OR ", "");
-const PRUNE_PROPERTIES: &str =
+pub(crate) const PRUNE_STREAMS: &str = outdated!("DELETE FROM streams WHERE updated_at < $1 OR ", "");
+pub(crate) const PRUNE_PROPERTIES: &str =
     outdated!("DELETE FROM properties WHERE updated_at < $1 OR (retention = 'delete' AND ", ")");
-const PRUNE_SIGNATURES: &str =
+pub(crate) const PRUNE_SIGNATURES: &str =
     outdated!("UPDATE parts SET main_scheme = NULL, main_signature = NULL WHERE main_scheme IS NOT NULL AND ", "");
 
 const FULL_FILE: &str = "FullFile";
 const ZIP: &str = "Zip";
-const KEEP: &str = "keep";
-const DELETE: &str = "delete";
+pub(crate) const KEEP: &str = "keep";
+pub(crate) const DELETE: &str = "delete";
 
 /// Bytes of one chunk in a signature.
 const CHUNK_BYTES: usize = 24;
 
-fn scheme_text(scheme: ChunkingScheme) -> &'static str {
+pub(crate) fn scheme_text(scheme: ChunkingScheme) -> &'static str {
     match scheme {
         ChunkingScheme::FullFile => FULL_FILE,
         ChunkingScheme::Zip => ZIP,
     }
 }
 
-fn signature_bytes(signature: &Signature) -> Vec<u8> {
+pub(crate) fn signature_bytes(signature: &Signature) -> Vec<u8> {
     signature.chunks.iter().flat_map(|chunk| chunk.id.0.into_iter().chain(chunk.length.to_be_bytes())).collect()
 }
 
 /// Two columns: the scheme, and the chunks. No scheme is no signature.
-fn signature(fields: &mut Fields<'_>) -> rusqlite::Result<Option<Signature>> {
+pub(crate) fn signature(fields: &mut Fields<'_>) -> fields::Result<Option<Signature>> {
     let scheme = match fields.maybe_text()? {
         None => None,
         Some(FULL_FILE) => Some(ChunkingScheme::FullFile),
         Some(ZIP) => Some(ChunkingScheme::Zip),
-        Some(_) => return Err(fields.invalid(Type::Text)),
+        Some(_) => return Err(fields.invalid()),
     };
     let bytes = fields.maybe_blob()?.unwrap_or_default();
     let (chunks, rest) = bytes.as_chunks::<CHUNK_BYTES>();
     if !rest.is_empty() {
-        return Err(fields.invalid(Type::Blob));
+        return Err(fields.invalid());
     }
     let chunk = |bytes: &[u8; CHUNK_BYTES]| {
         let (mut id, mut length) = ([0; 16], [0; 8]);
@@ -84,38 +83,37 @@ fn signature(fields: &mut Fields<'_>) -> rusqlite::Result<Option<Signature>> {
     Ok(scheme.map(|scheme| Signature { scheme, chunks: chunks.iter().map(chunk).collect() }))
 }
 
-fn stream(row: &Row<'_>) -> rusqlite::Result<AlternateStream> {
-    let mut fields = Fields::of(row);
-    let id = StreamId::parse(fields.text()?).ok_or_else(|| fields.invalid(Type::Text))?;
+pub(crate) fn stream(fields: &mut Fields<'_>) -> fields::Result<AlternateStream> {
+    let id: String = fields.parsed()?;
+    let id = StreamId::parse(&id).ok_or_else(|| fields.invalid())?;
     let content = ContentId(fields.bytes()?);
-    let signature = signature(&mut fields)?.ok_or_else(|| fields.invalid(Type::Null))?;
+    let signature = signature(fields)?.ok_or_else(|| fields.invalid())?;
     Ok(AlternateStream { id, content, signature, updated_at: fields.at()? })
 }
 
-fn property(row: &Row<'_>) -> rusqlite::Result<StoredProperty> {
-    let mut fields = Fields::of(row);
-    let (name, value) = (fields.text()?.to_owned(), fields.text()?.to_owned());
+pub(crate) fn property(fields: &mut Fields<'_>) -> fields::Result<StoredProperty> {
+    let (name, value) = (fields.parsed()?, fields.parsed()?);
     let retention = match fields.text()? {
         KEEP => Retention::KeepOnContentChange,
         DELETE => Retention::DeleteOnContentChange,
-        _ => return Err(fields.invalid(Type::Text)),
+        _ => return Err(fields.invalid()),
     };
     Ok(StoredProperty { property: ContentProperty { name, value, retention }, updated_at: fields.at()? })
+}
+
+/// The columns of [`PARTS`].
+pub(crate) fn main(fields: &mut Fields<'_>) -> fields::Result<(ItemVersion, Option<Signature>)> {
+    Ok((ItemVersion(fields.count()?), signature(fields)?))
 }
 
 /// All three of one transaction.
 pub(crate) fn of(connection: &Connection, file: &FileId) -> Result<FileParts, Error> {
     let snapshot = connection.unchecked_transaction()?;
-    let main = prepared(&snapshot, PARTS)?
-        .query_row([file.as_str()], |row| {
-            let mut fields = Fields::of(row);
-            Ok((ItemVersion(fields.count()?), signature(&mut fields)?))
-        })
-        .optional()?;
+    let main = prepared(&snapshot, PARTS)?.query_row([file.as_str()], row(main)).optional()?;
     let Some((version, main)) = main else { return Ok(FileParts::default()) };
-    let streams = prepared(&snapshot, STREAMS)?.query_map([file.as_str()], stream)?.collect::<Result<_, _>>()?;
+    let streams = prepared(&snapshot, STREAMS)?.query_map([file.as_str()], row(stream))?.collect::<Result<_, _>>()?;
     let properties =
-        prepared(&snapshot, PROPERTIES)?.query_map([file.as_str()], property)?.collect::<Result<_, _>>()?;
+        prepared(&snapshot, PROPERTIES)?.query_map([file.as_str()], row(property))?.collect::<Result<_, _>>()?;
     Ok(FileParts { version, main, streams, properties })
 }
 

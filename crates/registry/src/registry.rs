@@ -249,7 +249,7 @@ fn groups_of(connection: &Connection, of: &GroupsOf) -> std::result::Result<Vec<
 }
 
 /// The revision that a commit of `seen` is stored with.
-fn following(seen: Revision) -> Result<Revision> {
+pub(crate) fn following(seen: Revision) -> Result<Revision> {
     seen.0
         .checked_add(1)
         .map(Revision)

@@ -6,15 +6,16 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::db::prepared;
 use crate::error::Error;
-use crate::fields::Fields;
+use crate::fields::{self, Fields, row};
 
 const UPLOAD: &str = "SELECT id, file_id, user_id, updated_at FROM uploads WHERE id = $1";
 const PIECES: &str = "SELECT content_id, size FROM upload_pieces WHERE upload_id = $1 ORDER BY start";
-const COUNT: &str = "SELECT count(*) FROM uploads WHERE user_id = $1 AND updated_at > $2";
+pub(crate) const COUNT: &str = "SELECT count(*) FROM uploads WHERE user_id = $1 AND updated_at > $2";
 const ADD: &str = "INSERT INTO uploads (id, file_id, user_id, received, updated_at) VALUES ($1, $2, $3, $4, $5)";
 const ADD_PIECE: &str = "INSERT INTO upload_pieces (upload_id, start, size, content_id) VALUES ($1, $2, $3, $4)";
-const EXTEND: &str = "UPDATE uploads SET received = received + $1, updated_at = $2 WHERE id = $3 AND received = $4";
-const EXISTS: &str = "SELECT 1 FROM uploads WHERE id = $1";
+pub(crate) const EXTEND: &str =
+    "UPDATE uploads SET received = received + $1, updated_at = $2 WHERE id = $3 AND received = $4";
+pub(crate) const EXISTS: &str = "SELECT 1 FROM uploads WHERE id = $1";
 const REMOVE: &str = "DELETE FROM uploads WHERE id = $1";
 const REMOVE_PIECES: &str = "DELETE FROM upload_pieces WHERE upload_id = $1";
 const OUTLIVED: &str = "SELECT id FROM uploads WHERE updated_at < $1";
@@ -38,36 +39,36 @@ fn add_piece(connection: &Connection, id: &str, start: u64, piece: UploadPiece) 
     Ok(())
 }
 
+/// Without its pieces.
+pub(crate) fn upload(fields: &mut Fields<'_>) -> fields::Result<Upload> {
+    Ok(Upload {
+        id: fields.parsed()?,
+        file: fields.parsed()?,
+        user: fields.parsed()?,
+        updated_at: fields.at()?,
+        pieces: Vec::new(),
+    })
+}
+
+pub(crate) fn piece(fields: &mut Fields<'_>) -> fields::Result<UploadPiece> {
+    Ok(UploadPiece { content: ContentId(fields.bytes()?), size: fields.count()? })
+}
+
 pub(crate) fn of(connection: &Connection, id: &str) -> Result<Upload, Error> {
     let snapshot = connection.unchecked_transaction()?;
-    let upload = prepared(&snapshot, UPLOAD)?
-        .query_row([id], |row| {
-            let mut fields = Fields::of(row);
-            Ok(Upload {
-                id: fields.parsed()?,
-                file: fields.parsed()?,
-                user: fields.parsed()?,
-                updated_at: fields.at()?,
-                pieces: Vec::new(),
-            })
-        })
-        .optional()?;
+    let upload = prepared(&snapshot, UPLOAD)?.query_row([id], row(upload)).optional()?;
     let upload = upload.ok_or(Error::NotFound)?;
     Ok(Upload { pieces: pieces(&snapshot, id)?, ..upload })
 }
 
 fn pieces(connection: &Connection, id: &str) -> Result<Vec<UploadPiece>, Error> {
     let mut statement = prepared(connection, PIECES)?;
-    let pieces = statement.query_map([id], |row| {
-        let mut fields = Fields::of(row);
-        Ok(UploadPiece { content: ContentId(fields.bytes()?), size: fields.count()? })
-    })?;
+    let pieces = statement.query_map([id], row(piece))?;
     Ok(pieces.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn count(connection: &Connection, user: &UserId, since: Timestamp) -> Result<u64, Error> {
-    let count = |row: &rusqlite::Row<'_>| Fields::of(row).count();
-    Ok(prepared(connection, COUNT)?.query_row(params![user.as_str(), since.0], count)?)
+    Ok(prepared(connection, COUNT)?.query_row(params![user.as_str(), since.0], row(fields::count))?)
 }
 
 pub(crate) fn extend(
