@@ -48,6 +48,8 @@ pub struct HostSettings {
     pub relative_writes: bool,
     /// Whether CheckFileInfo tells a `FileUrl`.
     pub file_url: bool,
+    /// Whether a `FileUrl` leads on to the store that has the bytes, where that can be.
+    pub direct_reads: bool,
     /// Whether users are marked for Microsoft's business flow (`LicenseCheckForEditIsEnabled`).
     pub business_users: bool,
     /// What is told of coauthoring.
@@ -98,6 +100,7 @@ impl HostSettings {
             containers: true,
             relative_writes: true,
             file_url: false,
+            direct_reads: false,
             business_users: false,
             coauth: CoauthSettings::default(),
             bootstrapper: BootstrapperSettings::default(),

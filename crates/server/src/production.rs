@@ -8,14 +8,15 @@ use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Method, Request, Response};
+use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use lectern_accounts::TokenKeys;
 use lectern_host::clients::{ClientSettings, Clients, ProofSetting};
 use lectern_host::host::BootstrapperSettings;
 use lectern_host::plus::{self, CoauthSettings};
 use lectern_host::ports::{Clock, Random, Registry, Tokens, TreePath};
 use lectern_host::records::FileRecord;
-use lectern_host::{Body, Front, Host, HostSettings, Ports};
+use lectern_host::{Body, FileByUrl, Front, Host, HostSettings, Ports};
 use lectern_registry::Opener;
 use lectern_web::{Disk, Pages, Provider, Room, WebParts, WebSettings};
 use tower::Service;
@@ -156,6 +157,7 @@ fn host_settings(premises: &Premises) -> HostSettings {
         containers: wopi.containers,
         relative_writes: wopi.relative_writes,
         file_url: wopi.file_url,
+        direct_reads: wopi.direct_reads,
         business_users: wopi.business_users,
         coauth: CoauthSettings {
             enabled: coauthoring.enabled,
@@ -302,10 +304,16 @@ async fn by_file_url(host: &Host, method: &Method, headers: &HeaderMap, id: &str
             return Err(Refusal::new(wopi::WopiError::NotSupported, "a FileUrl can only be read"));
         }
         let file = FileId::parse(id).ok_or(wopi::WopiError::NotFound)?;
-        host.file_by_url(&file, token, operation::range(headers)).await
+        let range = operation::range(headers);
+        match *method {
+            Method::GET => host.follow_file_url(&file, token, range).await,
+            // What a store signs is a GET.
+            _ => host.file_by_url(&file, token, range).await.map(FileByUrl::Bytes),
+        }
     };
     match answer.await {
-        Ok(bytes) => {
+        Ok(FileByUrl::Elsewhere(url)) => lead_on(&url),
+        Ok(FileByUrl::Bytes(bytes)) => {
             let mut response = render::bytes(bytes);
             if *method == Method::HEAD {
                 *response.body_mut() = lectern_host::empty();
@@ -317,6 +325,19 @@ async fn by_file_url(host: &Host, method: &Method, headers: &HeaderMap, id: &str
             render::refusal(&refusal, "-")
         }
     }
+}
+
+/// Leads to the store, which knows its own signature. Nobody may remember the way.
+fn lead_on(url: &str) -> Response<Body> {
+    let mut response = Response::new(lectern_host::empty());
+    let Ok(url) = HeaderValue::try_from(url) else {
+        return render::refusal(&Refusal::internal("the store's URL is no header"), "-");
+    };
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(LOCATION, url);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
 }
 
 impl Service<Request<Body>> for Answers {
@@ -416,4 +437,22 @@ enum Work {
     Scan,
     Sweep,
     WriteRefusals,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_the_store_is_told_once_and_remembered_by_nobody() {
+        let answer = lead_on("https://store.example/a?X-Amz-Signature=b");
+        assert_eq!(answer.status(), StatusCode::FOUND);
+        let headers = answer.headers();
+        assert_eq!(headers[LOCATION], "https://store.example/a?X-Amz-Signature=b");
+        assert_eq!(
+            (&headers[CACHE_CONTROL], &headers[REFERRER_POLICY]),
+            (&"no-store".parse().unwrap(), &"no-referrer".parse().unwrap())
+        );
+        assert_eq!(lead_on("https://store.example/\n").status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -11,11 +11,13 @@ use lectern_contents::objects::{
     AzureCredentials, AzureSettings, ObjectsSettings, S3Checksum, S3Credentials, S3Settings, StoreSettings,
 };
 use lectern_contents::{Folder, Objects};
-use lectern_host::ports::{Contents, Registry, Tree};
-use lectern_registry::{Opener, SqliteRegistry};
+use lectern_host::ports::{Contents, Registry, RegistryError, Tree};
+use lectern_registry::{
+    Opener, PostgresOpenError, PostgresRegistry, PostgresSettings, PostgresTls, PostgresTlsMode, SqliteRegistry,
+};
 use url::Url;
 
-use crate::config::{self, Checksum};
+use crate::config::{self, Checksum, Encryption};
 use crate::health::Probe;
 use crate::place::Place;
 use crate::trouble::{OrTrouble, Trouble};
@@ -63,6 +65,9 @@ pub(crate) async fn open(place: &Place, who: Opener) -> Result<Storage, Trouble>
 type OpenRegistry = (Arc<dyn Registry>, BoxFuture<'static, ()>);
 
 async fn open_registry(place: &Place, who: Opener, probes: &mut Vec<Box<dyn Probe>>) -> Result<OpenRegistry, Trouble> {
+    if let Some(url) = &place.settings.database.url {
+        return open_postgres(place, url, who, probes).await;
+    }
     let registry = SqliteRegistry::open(&place.database(), who)
         .or_trouble(|| format!("cannot use the records in `{}`", place.database().display()))?;
     let registry = Arc::new(registry);
@@ -73,6 +78,80 @@ async fn open_registry(place: &Place, who: Opener, probes: &mut Vec<Box<dyn Prob
         }
     });
     Ok((registry, close))
+}
+
+/// How long a start waits for a database that is not there yet.
+const DATABASE_AWAITED: Duration = Duration::from_secs(60);
+
+/// The pause between two looks for it.
+const DATABASE_LOOKED_FOR_EVERY: Duration = Duration::from_secs(1);
+
+async fn open_postgres(
+    place: &Place,
+    url: &str,
+    who: Opener,
+    probes: &mut Vec<Box<dyn Probe>>,
+) -> Result<OpenRegistry, Trouble> {
+    let settings = postgres_settings(&place.settings.database, url)?;
+    let begun = Instant::now();
+    let registry = loop {
+        match PostgresRegistry::open(settings.clone()).await {
+            Ok(registry) => break Arc::new(registry),
+            // Machines start in any order. Commands are for people, who do not wait so long.
+            Err(PostgresOpenError::Registry(RegistryError::Unavailable(error)))
+                if who == Opener::Server && begun.elapsed() < DATABASE_AWAITED =>
+            {
+                tracing::warn!(error = &*error as &dyn std::error::Error, "the database is not there yet");
+                tokio::time::sleep(DATABASE_LOOKED_FOR_EVERY).await;
+            }
+            Err(error) => {
+                return Err(error).or_trouble(|| "cannot use the records in the database".to_owned()).map_err(|trouble| {
+                    trouble.hint("look at database.url, at the password, and at whether the server takes connections from here")
+                });
+            }
+        }
+    };
+    probes.push(Box::new(DatabaseProbe(Arc::clone(&registry))));
+    let closed = Arc::clone(&registry);
+    let close = Box::pin(async move { closed.close() });
+    Ok((registry, close))
+}
+
+fn postgres_settings(database: &config::Database, url: &str) -> Result<PostgresSettings, Trouble> {
+    let mut settings = PostgresSettings::new(url);
+    settings.password = match &database.password_file {
+        Some(file) => Some(secret(file, "password")?),
+        None => None,
+    };
+    settings.connections_max = database.connections_max.as_usize();
+    settings.statement_timeout = database.statement_timeout.get();
+    settings.acquire_timeout = database.acquire_timeout.get();
+    settings.connect_timeout = database.connect_timeout.get();
+    settings.idle_in_transaction_timeout = database.idle_in_transaction_timeout.get();
+    settings.tls = PostgresTls {
+        mode: match database.encryption {
+            Encryption::Automatic => PostgresTlsMode::Automatic,
+            Encryption::Off => PostgresTlsMode::Off,
+            Encryption::Required => PostgresTlsMode::Required,
+        },
+        root_certificates: database.root_certificates_file.clone(),
+    };
+    Ok(settings)
+}
+
+/// Whether the database takes changes.
+#[derive(Debug)]
+struct DatabaseProbe(Arc<PostgresRegistry>);
+
+#[async_trait]
+impl Probe for DatabaseProbe {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    async fn look(&self) -> Result<(), String> {
+        self.0.ready().await.map_err(|error| error.to_string())
+    }
 }
 
 /// The object store that the settings mean.

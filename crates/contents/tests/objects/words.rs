@@ -6,6 +6,7 @@ use lectern_conformance::contents::{bytes, fresh_id, ids, put};
 use lectern_conformance::servers::{Fault, S3, Wanted};
 use lectern_contents::Objects;
 use lectern_contents::objects::{AzureCredentials, S3Credentials, S3Settings, StoreProblem, StoreSettings};
+use lectern_host::ports::Contents as _;
 
 use crate::{Server, azure, objects, s3};
 

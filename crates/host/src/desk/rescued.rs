@@ -40,7 +40,7 @@ impl Desk<'_> {
         saves.map_err(|e| Denied::registry("listing refused saves", &e))
     }
 
-    async fn one_of_mine(&self, id: &ContentId) -> Result<RescuedSave, Denied> {
+    pub(super) async fn one_of_mine(&self, id: &ContentId) -> Result<RescuedSave, Denied> {
         let found = self.my_rescued().await?.into_iter().find(|save| save.content == *id);
         found.ok_or_else(|| Denied::new(Why::NotFound, "the person has no such refused save"))
     }
@@ -89,9 +89,17 @@ impl Desk<'_> {
                 })?
             }
         };
-        let staged = self.copied(id, save.size).await?;
         let name = naming::legalize(save.file_name.as_str(), save.file_name.extension());
         let (caller, facts) = (target.caller(&self.person), SaveFacts::default());
+        if let Some(shared) = self.host.shared(id, save.size, Some(save.sha256)) {
+            let placed = self.host.place(&caller, &target.record.id, &NewName::Near(name), &shared, &facts).await?;
+            if !self.may_stay_rescued(&placed, id).await? {
+                return Err(Denied::new(Why::NotFound, "the refused save was forgotten meanwhile"));
+            }
+            self.discard_rescued(id).await?;
+            return Ok(FileEntry::of(&placed, self.host.now()));
+        }
+        let staged = self.copied(id, save.size).await?;
         let placed = self.host.place(&caller, &target.record.id, &NewName::Near(name), &staged, &facts).await;
         if placed.is_err() {
             self.host.discard(&staged.id).await;
