@@ -586,6 +586,7 @@ fn every_no_is_told_in_every_language() {
         Why::TooDeep,
         Why::TooMany { limit: 1 },
         Why::LastAdministrator,
+        Why::LeftOver { container: name(), names: vec![text()] },
         Why::Root,
         Why::NoClient,
         Why::Busy,
