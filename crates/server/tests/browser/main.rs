@@ -6,6 +6,7 @@
 //! | `editors` | what pages and editors tell each other |
 //! | `text` | two people and the text editor, and a server that dies in between |
 //! | `hostile` | names, people and documents that would like to be scripts |
+//! | `outside` | somebody whom a provider of OpenID Connect signs in |
 //! | `looks` | every page, light and dark, narrow and wide: no errors, accessible; pictures in `target/screenshots` |
 //! | `driver`, `office`, `house`, `gallery` | the browser; the office server; a running Lectern with people; who looks at pages |
 //!
@@ -21,5 +22,8 @@ mod hostile;
 mod house;
 mod looks;
 mod office;
+mod outside;
+#[path = "../common/provider.rs"]
+mod provider;
 mod story;
 mod text;
