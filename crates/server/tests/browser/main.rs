@@ -5,6 +5,7 @@
 //! | `story` | from the first link to a document that was edited, shared and taken back |
 //! | `editors` | what pages and editors tell each other |
 //! | `text` | two people and the text editor, and a server that dies in between |
+//! | `keys` | pages without a mouse; reloading |
 //! | `hostile` | names, people and documents that would like to be scripts |
 //! | `outside` | somebody whom a provider of OpenID Connect signs in |
 //! | `looks` | every page, light and dark, narrow and wide: no errors, accessible; pictures in `target/screenshots` |
@@ -20,6 +21,7 @@ mod editors;
 mod gallery;
 mod hostile;
 mod house;
+mod keys;
 mod looks;
 mod office;
 mod outside;
