@@ -249,6 +249,11 @@ pub trait Tree: Display + Debug + Send + Sync + 'static {
     /// What stands in the container at `path`, in no order.
     async fn list(&self, path: &TreePath) -> Result<Vec<TreeEntry>, TreeError>;
 
+    /// What `list` leaves out in the container at `path`, for people, `limit` names at most; none where everything is offered.
+    async fn unoffered(&self, _path: &TreePath, _limit: usize) -> Result<Vec<String>, TreeError> {
+        Ok(Vec::new())
+    }
+
     /// Makes a container, durably.
     ///
     /// # Errors
