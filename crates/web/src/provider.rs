@@ -223,7 +223,7 @@ impl SigningIn {
         let mut all = serde_json::to_value(claims).map_err(as_json)?;
         let wanted = std::iter::once(&self.provider.name_claim).chain(&self.provider.groups_claim);
         if wanted.into_iter().any(|claim| all.get(claim).is_none())
-            && let Ok(request) = begun.client.user_info(answer.access_token().clone(), Some(claims.subject().clone()))
+            && let Ok(request) = client.user_info(answer.access_token().clone(), Some(claims.subject().clone()))
         {
             // Many put no more into the token than who it is for, and tell the rest to who asks with it.
             let told: Result<UserInfoClaims<Claims, CoreGenderClaim>, _> = request.request_async(&http).await;
