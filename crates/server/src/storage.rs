@@ -117,6 +117,21 @@ async fn open_postgres(
     Ok((registry, close))
 }
 
+/// What somebody should know of the database: that it works, or what is wrong with it; and what could be better.
+pub(crate) async fn check_database(place: &Place) -> Option<Result<(String, Vec<String>), Trouble>> {
+    let url = place.settings.database.url.as_deref()?;
+    let checked = async {
+        let cannot = || "the database cannot be used".to_owned();
+        let settings = postgres_settings(&place.settings.database, url)?;
+        let registry = PostgresRegistry::open(settings).await.or_trouble(cannot)?;
+        let health = registry.check().await.or_trouble(cannot);
+        registry.close();
+        let health = health?;
+        Ok((format!("{registry} takes changes ({})", health.version), health.warnings))
+    };
+    Some(checked.await)
+}
+
 fn postgres_settings(database: &config::Database, url: &str) -> Result<PostgresSettings, Trouble> {
     let mut settings = PostgresSettings::new(url);
     settings.password = match &database.password_file {

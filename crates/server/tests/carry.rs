@@ -187,7 +187,7 @@ async fn a_folder_goes_into_a_store_of_objects_and_back_with_everything() {
     let told = carried(&["migrate", "--from", text(&here), "--to", text(&store)]);
     assert!(told.contains("carried 4 files with 2 old versions"), "{told}");
     let told = carried(&["migrate", "--from", text(&here), "--to", text(&store)]);
-    assert!(told.contains("carried 0 files") && told.contains("4 files were there already"), "{told}");
+    assert!(told.contains("carried 0 files") && told.contains("4 files: there already"), "{told}");
     carried(&["migrate", "--from", text(&store), "--to", text(&back)]);
     assert_eq!(std::fs::read_to_string(back.join("report.txt")).unwrap(), "three");
     assert_eq!(std::fs::read_to_string(back.join("Briefe/2026/ünder.odt")).unwrap(), "by another program");
@@ -228,7 +228,7 @@ async fn a_copy_takes_what_changed_and_brings_it_back() {
     close.await;
 
     let told = carried(&["backup", text(&copy), "--folder", text(&here)]);
-    assert!(told.contains("2 files were there already") && told.contains("taken away"), "{told}");
+    assert!(told.contains("2 files: there already") && told.contains("taken away"), "{told}");
     std::fs::create_dir(&again).unwrap();
     carried(&["restore", text(&copy), "--folder", text(&again)]);
     let OpenHost { host, close } = open(folder_place(&again)).await;
@@ -263,7 +263,7 @@ async fn a_plain_folder_is_put_beside_what_is_there() {
     std::fs::write(plain.join("c.txt"), "c").unwrap();
     std::fs::write(plain.join("a.txt"), "a, longer").unwrap();
     let (done, told) = import("archive/2026");
-    assert!(!done && told.contains("carried 1 files") && told.contains("stayed behind: a.txt"), "{told}");
+    assert!(!done && told.contains("carried 1 file with") && told.contains("stayed behind: a.txt"), "{told}");
     let OpenHost { host, close } = open(file_place(&store)).await;
     let listed = everything(&host).await;
     for name in ["archive/2026/a.txt", "archive/2026/c.txt", "archive/2026/sub/b.txt"] {

@@ -117,6 +117,19 @@ async fn look_around<W: Wiring>(place: &Place, wiring: &W, findings: &mut Vec<Fi
     } else {
         findings.push(objects(place).await);
     }
+    match storage::check_database(place).await {
+        Some(Ok((works, warnings))) => {
+            findings.push(Finding::ok(works));
+            findings.extend(warnings.into_iter().map(|warning| Finding {
+                verdict: Verdict::Warning,
+                what: warning,
+                why: None,
+                hint: None,
+            }));
+        }
+        Some(Err(trouble)) => findings.push(Finding::failed(&trouble)),
+        None => {}
+    }
     findings.push(token_keys(place));
     match wiring.open(&known.premises(place.clone())).await {
         Err(trouble) => findings.push(Finding::failed(&trouble)),
