@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use lectern_host::ports::{Random, TokenClaims, TokenError, TokenResource, Tokens};
-use lectern_host::records::{SessionId, Timestamp};
+use lectern_host::ports::{Clock, Random, Registry, TokenClaims, TokenError, TokenResource, Tokens};
+use lectern_host::records::{Revision, SessionId, Timestamp};
 use lectern_host::wopi::UserId;
 use pasetors::token::{Local, UntrustedToken};
 use pasetors::version4::{LocalToken, V4};
@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key_file::{self, KeyFileError, KeySet, Stamp};
 use crate::opened::Opened;
+use crate::shared_keys::{self, SharedKeyError};
 
 /// How long an access token is good. Long enough for a working day, so that nobody loses an edit to it.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(10 * 60 * 60);
@@ -36,21 +37,43 @@ pub const TOKEN_LENGTH_MAX: usize = 400;
 /// that was dropped opens nothing more.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// The keys that seal and open access tokens, kept in step with their file.
+/// How old a key in the registry is before it seals: by then every node that works has read it several times.
+pub const ACTIVATION: Duration = Duration::from_secs(10);
+
+/// How long keys from the registry are believed to be all there are.
+const BELIEVED_FOR: Duration = Duration::from_secs(5);
+
+/// The keys that seal and open access tokens, kept in step with where they are: a file, or the registry that all nodes
+/// share.
 ///
-/// Another process may rotate the keys (`lectern keys rotate`). A token with an unknown key id, and every sealing, makes
-/// us look at the file (a `stat`, about a microsecond); a known key id does so once a second. The file is read again
-/// only if it changed.
+/// Another process may rotate the keys (`lectern keys rotate`). In a file: a token with an unknown key id, and every
+/// sealing, makes us look at the file (a `stat`, about a microsecond); a known key id does so once a second. The file is
+/// read again only if it changed. In the registry: [`TokenKeys::keep_fresh`] reads them every second, and a new key seals
+/// only after [`ACTIVATION`], when every node has read it.
 pub struct TokenKeys {
-    path: PathBuf,
+    place: Place,
     loaded: RwLock<Loaded>,
     looked_at_ms: AtomicI64,
     opened: Opened,
 }
 
+enum Place {
+    File(PathBuf),
+    Registry(Arc<dyn Registry>),
+}
+
 struct Loaded {
     keys: Arc<KeySet>,
-    stamp: Stamp,
+    seen: Seen,
+    /// Which of them seals.
+    sealing: usize,
+}
+
+/// What the keys looked like when they were read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    File(Stamp),
+    Registry(Revision),
 }
 
 impl TokenKeys {
@@ -69,26 +92,70 @@ impl TokenKeys {
                 "the key file of the access tokens can be reached by other users of this machine; `chmod 600` it"
             ),
         }
-        Ok(Self {
-            path: path.to_owned(),
-            loaded: RwLock::new(Loaded { keys: Arc::new(keys), stamp }),
-            looked_at_ms: AtomicI64::new(now.0),
-            opened: Opened::default(),
-        })
+        Ok(Self::new(Place::File(path.to_owned()), keys, Seen::File(stamp), 0, now))
     }
 
-    /// Where the keys are.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The permission bits that let other users of the machine at the file; 0 is right.
+    /// The keys in the registry, where every node finds the same ones. If there are none, one is made.
+    ///
+    /// Whoever can read the registry can make tokens: a file is the better place where nodes can share one.
     ///
     /// # Errors
     ///
-    /// If the file cannot be looked at.
-    pub fn open_to_others(&self) -> std::io::Result<u32> {
-        key_file::open_to_others(&self.path)
+    /// If the registry cannot be read, or what is in it are no keys.
+    pub async fn load_or_create_shared(
+        registry: Arc<dyn Registry>,
+        now: Timestamp,
+        random: &dyn Random,
+    ) -> Result<Self, SharedKeyError> {
+        let (keys, revision) = shared_keys::read_or_create(&*registry, now, random).await?;
+        let sealing = keys.sealing_since(now, ACTIVATION);
+        Ok(Self::new(Place::Registry(registry), keys, Seen::Registry(revision), sealing, now))
+    }
+
+    fn new(place: Place, keys: KeySet, seen: Seen, sealing: usize, now: Timestamp) -> Self {
+        Self {
+            place,
+            loaded: RwLock::new(Loaded { keys: Arc::new(keys), seen, sealing }),
+            looked_at_ms: AtomicI64::new(now.0),
+            opened: Opened::default(),
+        }
+    }
+
+    /// The file of the keys, if they are in one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(path) => Some(path),
+            Place::Registry(_) => None,
+        }
+    }
+
+    /// Reads the keys again from the registry, every second, until the future is dropped. Keys in a file need no such
+    /// work.
+    pub async fn keep_fresh(&self, clock: &dyn Clock) {
+        loop {
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            self.refresh(clock.now()).await;
+        }
+    }
+
+    /// Reads the keys again from the registry, if that is where they are. What is known stays if it fails.
+    pub async fn refresh(&self, now: Timestamp) {
+        let Place::Registry(registry) = &self.place else { return };
+        match shared_keys::read(&**registry, now).await {
+            Ok(Some((keys, revision))) => {
+                let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+                if loaded.seen != Seen::Registry(revision) {
+                    tracing::info!("the keys of the access tokens changed");
+                    loaded.keys = Arc::new(keys);
+                    loaded.seen = Seen::Registry(revision);
+                }
+                loaded.sealing = loaded.keys.sealing_since(now, ACTIVATION);
+                self.looked_at_ms.store(now.0, Ordering::Relaxed);
+            }
+            Ok(None) => tracing::error!("the keys of the access tokens are gone; those that are known go on working"),
+            // The registry's own trouble is told where requests meet it.
+            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "reading the keys"),
+        }
     }
 
     fn keys(&self) -> Arc<KeySet> {
@@ -97,19 +164,20 @@ impl TokenKeys {
 
     /// The keys as they are in the file now. If it cannot be had, those we know go on working.
     fn keys_now(&self) -> Arc<KeySet> {
+        let Place::File(path) = &self.place else { return self.keys() };
         let known = {
             let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
-            match key_file::look(&self.path) {
-                Ok(stamp) if stamp != loaded.stamp => loaded.stamp,
+            match key_file::look(path) {
+                Ok(stamp) if Seen::File(stamp) != loaded.seen => loaded.seen,
                 _ => return Arc::clone(&loaded.keys),
             }
         };
         let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
-        if loaded.stamp == known {
-            match key_file::read(&self.path) {
+        if loaded.seen == known {
+            match key_file::read(path) {
                 Ok((keys, stamp)) => {
-                    tracing::info!(key.id = keys.sealing().id, "the keys of the access tokens changed");
-                    *loaded = Loaded { keys: Arc::new(keys), stamp };
+                    tracing::info!(key.id = keys.key(0).id, "the keys of the access tokens changed");
+                    *loaded = Loaded { keys: Arc::new(keys), seen: Seen::File(stamp), sealing: 0 };
                 }
                 Err(error) => {
                     tracing::error!(
@@ -117,8 +185,8 @@ impl TokenKeys {
                         "the key file of the access tokens changed, but cannot be used; the keys before go on working"
                     );
                     // Not again before it changed once more.
-                    if let Ok(stamp) = key_file::look(&self.path) {
-                        loaded.stamp = stamp;
+                    if let Ok(stamp) = key_file::look(path) {
+                        loaded.seen = Seen::File(stamp);
                     }
                 }
             }
@@ -128,6 +196,7 @@ impl TokenKeys {
 
     /// The keys, looked up in the file if that was not done for a second.
     fn keys_at(&self, now: Timestamp) -> Arc<KeySet> {
+        let Place::File(_) = &self.place else { return self.keys() };
         let looked_at = self.looked_at_ms.load(Ordering::Relaxed);
         // A clock that was set back is no reason to wait.
         let due = now.0 < looked_at || now.since(Timestamp(looked_at)) >= LOOK_AGAIN_AFTER;
@@ -137,13 +206,26 @@ impl TokenKeys {
             self.keys()
         }
     }
+
+    /// What an unknown key means: that the token is none of ours, unless the keys could not be read for a while.
+    fn unknown_key(&self, now: Timestamp) -> TokenError {
+        let looked_at = Timestamp(self.looked_at_ms.load(Ordering::Relaxed));
+        match self.place {
+            Place::Registry(_) if now.since(looked_at) > BELIEVED_FOR => TokenError::KeysUnavailable,
+            Place::Registry(_) | Place::File(_) => TokenError::NotOurs,
+        }
+    }
 }
 
 impl Tokens for TokenKeys {
     #[expect(clippy::expect_used, reason = "fails only if the system has no randomness; then nothing here is safe")]
     fn seal(&self, claims: &TokenClaims, resource: &TokenResource) -> String {
-        let keys = self.keys_now();
-        let key = keys.sealing();
+        self.keys_now();
+        let (keys, sealing) = {
+            let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+            (Arc::clone(&loaded.keys), loaded.sealing)
+        };
+        let key = keys.key(sealing);
         let message = serde_json::to_vec(&Sealed::from(claims)).expect("strings and numbers are JSON");
         let footer = Some(key.id.as_bytes());
         LocalToken::encrypt(&key.secret, &message, footer, Some(assertion(resource).as_bytes()))
@@ -160,7 +242,7 @@ impl Tokens for TokenKeys {
         let mut keys = self.keys_at(now);
         let claims = match self.opened.recall(&keys, token, resource) {
             Some(claims) => claims,
-            None => self.open_anew(&mut keys, token, resource)?,
+            None => self.open_anew(&mut keys, token, resource, now)?,
         };
         if now < claims.expires_at { Ok(claims) } else { Err(TokenError::Expired) }
     }
@@ -173,13 +255,14 @@ impl TokenKeys {
         keys: &mut Arc<KeySet>,
         text: &str,
         resource: &TokenResource,
+        now: Timestamp,
     ) -> Result<TokenClaims, TokenError> {
         let token = UntrustedToken::<Local, V4>::try_from(text).map_err(|_| TokenError::NotOurs)?;
         let key_id = std::str::from_utf8(token.untrusted_footer()).map_err(|_| TokenError::NotOurs)?;
         if keys.find(key_id).is_none() {
             *keys = self.keys_now();
         }
-        let key = keys.find(key_id).ok_or(TokenError::NotOurs)?;
+        let key = keys.find(key_id).ok_or_else(|| self.unknown_key(now))?;
         let opened = LocalToken::decrypt(&key.secret, &token, None, Some(assertion(resource).as_bytes()))
             .map_err(|_| TokenError::NotOurs)?;
         let sealed: Sealed<'_> = serde_json::from_str(opened.payload()).map_err(|_| TokenError::NotOurs)?;
@@ -191,7 +274,10 @@ impl TokenKeys {
 
 impl fmt::Debug for TokenKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TokenKeys({})", self.path.display())
+        match &self.place {
+            Place::File(path) => write!(f, "TokenKeys({})", path.display()),
+            Place::Registry(registry) => write!(f, "TokenKeys(in {registry})"),
+        }
     }
 }
 

@@ -96,15 +96,9 @@ pub struct Rotated {
 pub fn rotate(path: &Path, old: OldKeys, now: Timestamp, random: &dyn Random) -> Result<Rotated, KeyFileError> {
     let _lock = lock_beside(path)?;
     let (mut keys, _) = read(path)?;
-    let retired = match old {
-        OldKeys::Keep => keys.alive_count(now),
-        OldKeys::Drop => 0,
-    };
-    let dropped = keys.0.split_off(retired);
-    keys.0.insert(0, Key::fresh(now, random, &keys));
+    let rotated = keys.rotate(old, now, random);
     write(path, &keys)?;
-    let ids = |keys: &[Key]| keys.iter().map(|key| key.id.clone()).collect();
-    Ok(Rotated { sealing: keys.0[0].id.clone(), kept: ids(&keys.0[1..]), dropped: ids(&dropped) })
+    Ok(rotated)
 }
 
 /// The keys of the file; if there is none, it is made with one fresh key.
@@ -138,17 +132,8 @@ pub(crate) fn read(path: &Path) -> Result<(KeySet, Stamp), KeyFileError> {
     if bytes.len() as u64 > KEY_FILE_BYTES_MAX {
         return Err(damaged(format!("it is larger than {KEY_FILE_BYTES_MAX} bytes")));
     }
-    // The position is enough: the message of the parser may quote what stands there.
-    let written: Written = serde_json::from_slice(&bytes)
-        .map_err(|e| damaged(format!("no JSON with keys at line {}, column {}", e.line(), e.column())))?;
-    let keys = written.keys.iter().map(Key::parse).collect::<Result<Vec<_>, _>>().map_err(damaged)?;
-    if keys.is_empty() {
-        return Err(damaged("there is no key in it".to_owned()));
-    }
-    if let Some(twice) = keys.iter().enumerate().find(|(at, key)| keys[..*at].iter().any(|k| k.id == key.id)) {
-        return Err(damaged(format!("the id {} stands in it twice", twice.1.id)));
-    }
-    Ok((KeySet(keys), stamp))
+    let keys = KeySet::parse(&bytes).map_err(damaged)?;
+    Ok((keys, stamp))
 }
 
 /// What the file looks like now, without reading it.
@@ -237,8 +222,53 @@ impl KeySet {
         Self(vec![Key::fresh(now, random, &Self(Vec::new()))])
     }
 
-    pub(crate) fn sealing(&self) -> &Key {
-        &self.0[0]
+    /// The key at this place; the first one if there is none.
+    pub(crate) fn key(&self, at: usize) -> &Key {
+        self.0.get(at).unwrap_or(&self.0[0])
+    }
+
+    /// The place of the latest key that is at least that old; of the oldest, if none is.
+    pub(crate) fn sealing_since(&self, now: Timestamp, age: Duration) -> usize {
+        self.0.iter().position(|key| key.made_at.plus(age) <= now).unwrap_or(self.0.len() - 1)
+    }
+
+    /// Puts a fresh key in front and forgets those that no living token needs, or all.
+    pub(crate) fn rotate(&mut self, old: OldKeys, now: Timestamp, random: &dyn Random) -> Rotated {
+        let retired = match old {
+            OldKeys::Keep => self.alive_count(now),
+            OldKeys::Drop => 0,
+        };
+        let dropped = self.0.split_off(retired);
+        let fresh = Key::fresh(now, random, self);
+        self.0.insert(0, fresh);
+        let ids = |keys: &[Key]| keys.iter().map(|key| key.id.clone()).collect();
+        Rotated { sealing: self.0[0].id.clone(), kept: ids(&self.0[1..]), dropped: ids(&dropped) }
+    }
+
+    /// The keys that `text` spells. The error says what is wrong, without anything secret.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
+        // The position is enough: the message of the parser may quote what stands there.
+        let written: Written = serde_json::from_slice(text)
+            .map_err(|e| format!("no JSON with keys at line {}, column {}", e.line(), e.column()))?;
+        let keys = written.keys.iter().map(Key::parse).collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Err("there is no key in it".to_owned());
+        }
+        if let Some(twice) = keys.iter().enumerate().find(|(at, key)| keys[..*at].iter().any(|k| k.id == key.id)) {
+            return Err(format!("the id {} stands in it twice", twice.1.id));
+        }
+        Ok(Self(keys))
+    }
+
+    /// As text, secrets included.
+    pub(crate) fn text(&self) -> serde_json::Result<String> {
+        let key = |key: &Key| WrittenKey {
+            id: key.id.clone(),
+            made_at_ms: key.made_at.0,
+            key: URL_SAFE_NO_PAD.encode(key.secret.as_bytes()),
+        };
+        let written = Written { about: ABOUT.to_owned(), keys: self.0.iter().map(key).collect() };
+        Ok(serde_json::to_string_pretty(&written)? + "\n")
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<&Key> {
@@ -268,20 +298,8 @@ struct WrittenKey {
 
 /// Replaces the file in one step: readers see the old keys or the new ones.
 fn write(path: &Path, keys: &KeySet) -> Result<(), KeyFileError> {
-    let written = Written {
-        about: ABOUT.to_owned(),
-        keys: keys
-            .0
-            .iter()
-            .map(|key| WrittenKey {
-                id: key.id.clone(),
-                made_at_ms: key.made_at.0,
-                key: URL_SAFE_NO_PAD.encode(key.secret.as_bytes()),
-            })
-            .collect(),
-    };
     let publish = || -> std::io::Result<()> {
-        let text = serde_json::to_string_pretty(&written)? + "\n";
+        let text = keys.text()?;
         // Under the lock nobody else writes here; what a crash left behind is in the way of `create_new`.
         let staged = path.with_extension("new");
         match std::fs::remove_file(&staged) {
@@ -337,7 +355,7 @@ mod tests {
                 .map(|seed| {
                     let path = &path;
                     scope.spawn(move || {
-                        read_or_create(path, Timestamp(0), &Seeded::new(seed)).unwrap().0.sealing().id.clone()
+                        read_or_create(path, Timestamp(0), &Seeded::new(seed)).unwrap().0.key(0).id.clone()
                     })
                 })
                 .collect();
@@ -354,7 +372,7 @@ mod tests {
         let path = path(&folder);
         let random = Seeded::new(1);
         let start = Timestamp(1_000_000);
-        let first = read_or_create(&path, start, &random).unwrap().0.sealing().id.clone();
+        let first = read_or_create(&path, start, &random).unwrap().0.key(0).id.clone();
 
         // The first key may have sealed until the second was made, however old it is itself.
         let second_at = start.plus(1000 * HOUR);
@@ -375,10 +393,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = path(&folder);
         let random = Seeded::new(2);
-        let first = read_or_create(&path, Timestamp(0), &random).unwrap().0.sealing().id.clone();
+        let first = read_or_create(&path, Timestamp(0), &random).unwrap().0.key(0).id.clone();
         let rotated = rotate(&path, OldKeys::Drop, Timestamp(1), &random).unwrap();
         assert_eq!((rotated.kept, rotated.dropped), (vec![], vec![first]));
-        assert_eq!(read(&path).unwrap().0.sealing().id, rotated.sealing);
+        assert_eq!(read(&path).unwrap().0.key(0).id, rotated.sealing);
     }
 
     #[test]

@@ -17,10 +17,12 @@
 
 pub mod bin;
 pub mod composed;
+pub mod condemned;
 pub mod containers;
 pub mod files;
 pub mod history;
 pub mod listing;
+pub mod memos;
 pub mod names;
 pub mod parts;
 pub mod people;
@@ -91,6 +93,7 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             a_content_is_referenced_by_files_pending_notes_versions_and_rescued_saves,
             a_content_is_referenced_as_long_as_one_of_many_that_share_it_stands,
             a_discovery_document_is_replaced,
+            everything_is_counted_and_summed_by_kind,
         }
         parts::{
             every_field_of_the_parts_comes_back,
@@ -145,6 +148,16 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             a_session_comes_with_its_user,
             a_visit_is_what_its_parts_are_now,
         }
+        condemned::{
+            what_is_pointed_to_is_not_condemned,
+            nothing_is_made_to_point_to_what_was_condemned,
+            a_content_is_saved_or_condemned_never_both,
+        }
+        memos::{
+            a_memo_is_remembered_until_it_runs_out,
+            of_two_memos_over_the_same_exactly_one_wins,
+            the_last_refused_requests_are_remembered,
+        }
         bin::{
             deletions_are_remembered_latest_first,
             containers_in_the_bin_are_remembered_with_what_is_shared,
@@ -169,6 +182,7 @@ enum No {
     Conflict,
     NameTaken,
     NotEmpty,
+    Condemned,
 }
 
 /// How it was refused.
@@ -183,6 +197,7 @@ fn no<T: Debug>(answer: Result<T, RegistryError>) -> No {
         Err(RegistryError::Conflict) => No::Conflict,
         Err(RegistryError::NameTaken) => No::NameTaken,
         Err(RegistryError::NotEmpty) => No::NotEmpty,
+        Err(RegistryError::Condemned) => No::Condemned,
         other => panic!("neither success nor failure was expected: {other:?}"),
     }
 }

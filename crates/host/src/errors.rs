@@ -37,7 +37,10 @@ pub fn registry(doing: &str, error: &RegistryError) -> Refusal {
         RegistryError::NameTaken => Refusal::new(WopiError::NameTaken { valid: None }, because),
         RegistryError::NotEmpty => Refusal::new(WopiError::NotEmpty, because),
         // A full disk passes when somebody makes room. 404 or 413 would make clients give the edit up.
-        RegistryError::Conflict | RegistryError::Full(_) | RegistryError::Unavailable(_) => busy(because),
+        // What was condemned took longer than a save may; the client still has the bytes and sends them again.
+        RegistryError::Conflict | RegistryError::Condemned | RegistryError::Full(_) | RegistryError::Unavailable(_) => {
+            busy(because)
+        }
         RegistryError::Failed(_) => Refusal::internal(because),
     }
 }

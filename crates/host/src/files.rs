@@ -27,7 +27,7 @@ use crate::naming;
 use crate::people;
 use crate::ports::{ContentsError, FileCommit, RegistryError, TokenResource, TreeError};
 use crate::records::{
-    Content, ContentId, FileRecord, LockState, ModifiedAt, Pending, RescuedSave, Revision, Timestamp,
+    Content, ContentId, FileRecord, LockState, ModifiedAt, Pending, RescuedSave, Revision, Timestamp, VersionMark,
 };
 use crate::saving::{self, Shown, Staged};
 
@@ -301,10 +301,11 @@ impl Host {
 
     /// Removes bytes that nothing points to. If that fails, the sweeper does it.
     ///
-    /// Whether something does is asked: a commit that was answered with an error may have been made all the same.
+    /// They are condemned first: a commit that was answered with an error may have been made all the same, or may still
+    /// be under way where the registry is another machine.
     pub(crate) async fn discard(&self, id: &ContentId) {
-        match self.ports.registry.unreferenced(&[*id]).await {
-            Ok(unreferenced) if unreferenced.contains(id) => {}
+        match self.ports.registry.condemn(&[*id], self.now()).await {
+            Ok(condemned) if condemned.contains(id) => {}
             Ok(_) => return,
             Err(error) => {
                 tracing::warn!("asking whether bytes are needed: {}", errors::chain(&error));
@@ -536,6 +537,7 @@ impl Host {
             seen: staged.stored.staged,
             pending: self.ports.tree.is_some().then_some(Pending::Publish { replaces: None }),
             deleted_at: None,
+            mark: VersionMark::default(),
         };
         let record = match self.ports.registry.create_file(&wanted).await {
             Ok(record) => record,

@@ -149,7 +149,18 @@ impl Host {
         opened: Result<TokenClaims, TokenError>,
         file: Option<&FileId>,
     ) -> Result<(Caller, Visitor, Option<Located>), Refusal> {
-        let unauthorized = |why: TokenError| Refusal::new(WopiError::Unauthorized { challenge: None }, why.to_string());
+        let unauthorized = |why: TokenError| {
+            let error = match why {
+                // A 401 would end the session in the browser, and the edit with it.
+                TokenError::KeysUnavailable => WopiError::Busy { retry_after: errors::RETRY_AFTER_SECONDS },
+                TokenError::Missing
+                | TokenError::NotOurs
+                | TokenError::Expired
+                | TokenError::Revoked
+                | TokenError::UserGone => WopiError::Unauthorized { challenge: None },
+            };
+            Refusal::new(error, why.to_string())
+        };
         let claims = opened.map_err(unauthorized)?;
         let visit = match self.ports.registry.visit(&claims.session, file).await {
             Ok(visit) => visit,

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use wopi::{ContainerId, FileId, WopiError};
-use wopi_service::{Refusal, RefusalReport};
+use wopi_service::Refusal;
 
 use crate::clients::Clients;
 use crate::composed::Composed;
@@ -20,16 +20,13 @@ use crate::ports::{
 };
 use wopi::UserId;
 
-use crate::records::{ContentId, FileRecord, Session, SessionId, Timestamp, VersionEntry};
+use crate::records::{ContentId, FileRecord, RefusedRequest, Session, SessionId, Timestamp, VersionEntry};
 
 /// How often a commit is tried against others that were faster, before the client is asked to come back.
 pub const COMMIT_ATTEMPTS_MAX: usize = 100;
 
 /// How deep containers may lie in one another.
 pub const CONTAINER_DEPTH_MAX: usize = 64;
-
-/// How many refused requests are remembered for people to look at.
-pub const REFUSALS_KEPT_MAX: usize = 200;
 
 /// How many files' commits are put in line separately.
 const LANES: usize = 256;
@@ -69,6 +66,13 @@ pub struct HostSettings {
     pub versions_kept: Duration,
     /// How long one version a day is kept.
     pub versions_daily_kept: Duration,
+    /// How old bytes must be before it is asked whether anything points to them. A save that takes longer is refused with
+    /// 503: it only saves work, nothing depends on it.
+    pub orphans_kept: Duration,
+    /// How often it is swept.
+    pub sweep_every: Duration,
+    /// What this node is called where others read of it.
+    pub node: String,
 }
 
 /// Where Office for phones finds an OAuth server (protocol/containers.md 13.2).
@@ -105,6 +109,9 @@ impl HostSettings {
             deleted_kept: Duration::from_secs(30 * DAY),
             versions_kept: Duration::from_secs(30 * DAY),
             versions_daily_kept: Duration::from_secs(365 * DAY),
+            orphans_kept: Duration::from_secs(DAY),
+            sweep_every: Duration::from_secs(60 * 60),
+            node: String::new(),
         }
     }
 }
@@ -137,7 +144,8 @@ pub struct Host {
     lanes: Box<[tokio::sync::Mutex<()>]>,
     /// The folder is made to show one file by one task at a time.
     showing: Box<[tokio::sync::Mutex<()>]>,
-    refusals: Mutex<VecDeque<RefusalReport>>,
+    /// What was refused and is not written down yet.
+    pub(crate) refusals: Mutex<VecDeque<RefusedRequest>>,
     /// Files, as committed, whose folder shows what was decided, but not durably yet.
     pub(crate) unsettled: Mutex<Vec<FileRecord>>,
     /// Held by whoever clears notes, so that what waits in `unsettled` is never an older note than the record's.
@@ -151,8 +159,6 @@ pub struct Host {
     pub(crate) signatures: Arc<crate::chunks::Signatures>,
     /// Who has others beside them that see every file, and until when that is believed.
     pub(crate) seen_by_others: Mutex<std::collections::HashMap<UserId, Timestamp>>,
-    /// Held by whoever changes a user at a desk.
-    pub(crate) administering: tokio::sync::Mutex<()>,
     pub(crate) message_room: crate::chunks::Room,
     /// Asked before the directory of an archive is read.
     pub(crate) directories: tokio::sync::Semaphore,
@@ -201,7 +207,6 @@ impl Host {
             scans: crate::index::Scans::default(),
             signatures: Arc::default(),
             seen_by_others: Mutex::default(),
-            administering: tokio::sync::Mutex::new(()),
             message_room: crate::chunks::Room::default(),
             directories: tokio::sync::Semaphore::new(crate::chunks::DIRECTORIES_AT_ONCE),
         }
@@ -225,19 +230,6 @@ impl Host {
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.ports.clock.now()
-    }
-
-    /// The last refused requests, latest first.
-    pub fn refusals(&self) -> Vec<RefusalReport> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
-    }
-
-    pub(crate) fn remember_refusal(&self, report: RefusalReport) {
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        if refusals.len() == REFUSALS_KEPT_MAX {
-            refusals.pop_front();
-        }
-        refusals.push_back(report);
     }
 
     pub(crate) fn new_content_id(&self) -> ContentId {

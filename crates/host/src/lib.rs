@@ -10,9 +10,11 @@
 //! | `visitor` | who is in, and what they may do where |
 //! | [`host`], `shelf` | load, decide, commit; what the folder shows |
 //! | `files`, `coauthoring`, `containers` | one method per operation |
+//! | [`nodes`] | what several nodes settle among themselves |
 //! | [`index`] | keeping the registry true to a folder that others change |
 //! | [`front`] | the host as `wopi-service` wants it |
 //! | [`desk`] | the host as pages want it: what people do |
+//! | [`carry`] | carrying everything from one host to another |
 //! | [`clients`] | who may call us, and with which keys |
 //! | [`ports`], [`records`], [`sharing`] | what the rules need from outside; what is remembered |
 //! | [`parts`], [`composed`] | what lies beside a file; contents that are made of pieces of others |
@@ -20,6 +22,7 @@
 
 pub mod access;
 pub mod caller;
+pub mod carry;
 mod chunks;
 pub mod clients;
 pub mod coauth;
@@ -27,6 +30,8 @@ mod coauthoring;
 pub mod composed;
 mod containers;
 pub mod desk;
+#[cfg(test)]
+mod doubles;
 pub mod errors;
 mod files;
 pub mod front;
@@ -37,6 +42,7 @@ pub mod links;
 pub mod locks;
 pub mod memory;
 pub mod naming;
+pub mod nodes;
 pub mod order;
 mod pages;
 pub mod parts;

@@ -22,11 +22,15 @@ use crate::{Body, BoxError};
 
 mod bin;
 mod listing;
+mod memos;
 mod sharing;
+mod usage;
 
 pub use bin::{Bin, BinEntry};
 pub use listing::{Listings, Mark, Named, Slice, Sort};
+pub use memos::{MEMO_NAME_BYTES_MAX, MEMO_VALUE_BYTES_MAX, Memo, Memos};
 pub use sharing::{Shares, Sharing};
+pub use usage::{Tally, Usage};
 
 /// The time. Tests bring their own.
 pub trait Clock: Debug + Send + Sync + 'static {
@@ -245,6 +249,11 @@ pub trait Tree: Display + Debug + Send + Sync + 'static {
     /// What stands in the container at `path`, in no order.
     async fn list(&self, path: &TreePath) -> Result<Vec<TreeEntry>, TreeError>;
 
+    /// What `list` leaves out in the container at `path`, for people, `limit` names at most; none where everything is offered.
+    async fn unoffered(&self, _path: &TreePath, _limit: usize) -> Result<Vec<String>, TreeError> {
+        Ok(Vec::new())
+    }
+
     /// Makes a container, durably.
     ///
     /// # Errors
@@ -381,8 +390,10 @@ impl Located {
 ///   other one on the same database.
 /// * A name is taken once in a container, by a file or by a container, however many ask at once
 ///   ([`RegistryError::NameTaken`]). Names are compared byte for byte. Deleted files have no name.
+/// * What was condemned can never again be pointed to ([`RegistryError::Condemned`]): not by a file, a stream, a piece or a
+///   rescued save, however the requests of two nodes cross.
 #[async_trait]
-pub trait Registry: Bin + Listings + Sharing + Display + Debug + Send + Sync + 'static {
+pub trait Registry: Bin + Listings + Memos + Sharing + Display + Debug + Send + Sync + 'static {
     // files
 
     /// The file with this id, deleted ones too.
@@ -427,6 +438,9 @@ pub trait Registry: Bin + Listings + Sharing + Display + Debug + Send + Sync + '
         }
         Ok((file, containers))
     }
+
+    /// How much there is, in one statement that looks at everything: for a page, not for requests of clients.
+    async fn usage(&self) -> Result<Usage, RegistryError>;
 
     // what files have beside their bytes
 
@@ -489,6 +503,12 @@ pub trait Registry: Bin + Listings + Sharing + Display + Debug + Send + Sync + '
     async fn remove_rescued(&self, contents: &[ContentId]) -> Result<(), RegistryError>;
     /// Those of `contents` that no file, stream, upload, composed content, version or rescued save points to.
     async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>, RegistryError>;
+    /// Condemns those of these contents that nothing points to, and returns them: their bytes may be removed, now or at any
+    /// later time. Who asks again gets them again.
+    async fn condemn(&self, contents: &[ContentId], at: Timestamp) -> Result<Vec<ContentId>, RegistryError>;
+    /// Forgets that contents were condemned, where that was before this. Returns how many. Nobody may be left who could
+    /// still point to one of them.
+    async fn prune_condemned(&self, before: Timestamp) -> Result<u64, RegistryError>;
     /// Files that have versions, from `after` on, at most `limit`: the sweeper's walk.
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>, RegistryError>;
 
@@ -606,6 +626,9 @@ pub enum RegistryError {
     /// The container has something in it.
     #[error("not empty")]
     NotEmpty,
+    /// The content was condemned before anything pointed to it: whoever made it took far too long.
+    #[error("its bytes were swept away meanwhile")]
+    Condemned,
     /// No space is left.
     #[error("no space left")]
     Full(#[source] BoxError),
@@ -681,6 +704,9 @@ pub enum TokenError {
     /// Not one of ours, or damaged, or made for another resource: sealing makes these one case.
     #[error("the access token was not made here for this resource")]
     NotOurs,
+    /// The keys could not be read for a while, and none that is known sealed it. Passing trouble: nobody is sent away for it.
+    #[error("the keys of the access tokens cannot be read just now")]
+    KeysUnavailable,
     /// It ran out.
     #[error("the access token ran out")]
     Expired,

@@ -265,6 +265,17 @@ pub struct FileRecord {
     pub pending: Option<Pending>,
     /// When it was deleted; such a file has no name in its container any more.
     pub deleted_at: Option<Timestamp>,
+    /// What a person said of the current version. It goes with that version when another one takes its place.
+    pub mark: VersionMark,
+}
+
+/// What a person said of a version.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct VersionMark {
+    /// A name for it. A version with a name is never thinned out.
+    pub label: Option<String>,
+    /// Never thin it out.
+    pub keep: bool,
 }
 
 /// A version that was replaced.
@@ -446,6 +457,27 @@ pub struct UploadPiece {
     pub content: ContentId,
     /// How many; not 0.
     pub size: u64,
+}
+
+/// A WOPI request that was refused, as people read of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RefusedRequest {
+    /// When it was judged.
+    pub at: Timestamp,
+    /// The node that refused it.
+    pub node: String,
+    /// The status that was answered.
+    pub status: u16,
+    /// What was asked; empty if no route matched.
+    pub operation: String,
+    /// Why.
+    pub because: String,
+    /// Its URL as we rebuilt it for the proof, token left out.
+    pub url: String,
+    /// `X-WOPI-CorrelationId`, cut and escaped; empty without one.
+    pub correlation_id: String,
+    /// The id of the request that `X-WOPI-ServerError` carries.
+    pub request_id: String,
 }
 
 /// What is remembered of a client between two starts.

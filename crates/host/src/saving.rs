@@ -7,13 +7,16 @@
 //! | open to it | the same bytes | new version, same content and time, no history |
 //! | open to it, but gone from the folder | the same bytes | new version, same time, no history; the bytes are put back |
 //! | open to it | other bytes | new version and content; the old one goes to the history unless it was empty |
+//!
+//! What a person said of a version (its name, that it is kept) stays with its bytes: over a save of the same ones, and
+//! into the history.
 
 use wopi::operation::SaveFacts;
 use wopi::{LockId, UserId};
 
 use crate::locks::{self, LockMismatch};
 use crate::ports::Stored;
-use crate::records::{Content, ContentId, FileRecord, ModifiedAt, Pending, Timestamp, VersionEntry};
+use crate::records::{Content, ContentId, FileRecord, ModifiedAt, Pending, Timestamp, VersionEntry, VersionMark};
 
 /// Why a save is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -121,12 +124,17 @@ pub fn save(
         record.pending = Some(Pending::Publish { replaces: record.seen.map(|seen| (old.id, seen)) });
         record.seen = staged.stored.staged;
     }
-    (!same && old.size > 0).then(|| VersionEntry {
+    if same {
+        return None;
+    }
+    // What was said of the version goes with it, or away with bytes that nobody could want back.
+    let VersionMark { label, keep } = std::mem::take(&mut record.mark);
+    (old.size > 0).then(|| VersionEntry {
         file: record.id.clone(),
         version: replaced_version,
         content: old,
-        label: None,
-        keep: false,
+        label,
+        keep,
     })
 }
 
@@ -181,6 +189,7 @@ mod tests {
             seen: Some(seen(1)),
             pending: None,
             deleted_at: None,
+            mark: VersionMark::default(),
         }
     }
 
@@ -247,7 +256,8 @@ mod tests {
             ((0, b'e'), (0, b'e'), Shown::There, OLD, BEFORE, false, None),
         ] {
             let case = format!("{before:?} {save_:?} {shown:?}");
-            let old = file(before.0, before.1, Some("A"));
+            let mark = VersionMark { label: Some("as sent".to_owned()), keep: true };
+            let old = FileRecord { mark: mark.clone(), ..file(before.0, before.1, Some("A")) };
             let mut record = old.clone();
             let facts = SaveFacts { editors: vec!["bob".to_owned()], autosave: true, ..SaveFacts::default() };
             let replaced = save(&mut record, &staged(save_.0, save_.1), &facts, &user(), shown, NOW);
@@ -258,10 +268,12 @@ mod tests {
                 file: old.id.clone(),
                 version: ItemVersion(7),
                 content: old.content.clone(),
-                label: None,
-                keep: false,
+                label: mark.label.clone(),
+                keep: true,
             };
             assert_eq!(replaced, history.then_some(entry), "{case}");
+            let same = before == save_;
+            assert_eq!(record.mark, if same { mark } else { VersionMark::default() }, "{case}");
             assert_eq!(record.pending, pending, "{case}");
             assert_eq!(record.seen, Some(seen(if pending.is_some() { 2 } else { 1 })), "{case}");
             if content == NEW {

@@ -13,6 +13,7 @@ use crate::host::Host;
 use crate::ports::{ContentsError, FileCommit, RegistryError, Tree, TreeError, TreePath};
 use crate::records::{
     ContainerRecord, Content, ContentId, FileRecord, Fingerprint, ModifiedAt, Pending, Sha256, VersionEntry,
+    VersionMark,
 };
 use crate::saving::later;
 
@@ -147,6 +148,8 @@ impl Host {
                             editors: Vec::new(),
                             autosave: false,
                         };
+                        // The bytes that somebody spoke of are no more.
+                        record.mark = VersionMark::default();
                         tracing::info!(file.id = %record.id, file.path = %path, "another program changed the file");
                     }
                     record.seen = Some(seen);

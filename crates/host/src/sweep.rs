@@ -13,11 +13,14 @@ use crate::parts;
 use crate::ports::RegistryError;
 use crate::records::{ContentId, ModifiedAt, RescuedSave, Timestamp, Upload, VersionEntry};
 
-/// How often the background work sweeps.
-pub const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+/// How long condemned contents are remembered: longer than any request or any machine that sleeps over one.
+const CONDEMNED_KEPT: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
-/// Bytes younger than this are never taken for forgotten: their save may be under way, here or on another node.
-pub const ORPHAN_AGE_MIN: Duration = Duration::from_secs(24 * 60 * 60);
+/// Uploads to a store that were begun longer ago than this are nobody's any more.
+const UNFINISHED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a memo that ran out is remembered, so that nobody holds a revision of it any more when it is forgotten.
+const MEMOS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Sessions that ran out stay this long, so that a late token can be told from an unknown one.
 const SESSIONS_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -147,8 +150,12 @@ impl Host {
         let pruned = registry.prune_parts(before(now, parts::KEPT)).await;
         summary.parts = pruned.map_err(|e| errors::registry("forgetting streams and properties", &e))?;
         summary.uploads = self.forget_uploads(before(now, Upload::LIFETIME)).await?;
+        let pruned = registry.prune_memos(before(now, MEMOS_KEPT)).await;
+        pruned.map_err(|e| errors::registry("forgetting memos", &e))?;
+        let pruned = registry.prune_condemned(before(now, CONDEMNED_KEPT)).await;
+        pruned.map_err(|e| errors::registry("forgetting condemned contents", &e))?;
         summary.contents = self.remove_orphans(now).await?;
-        let removed = self.ports.contents.remove_unfinished(before(now, ORPHAN_AGE_MIN)).await;
+        let removed = self.ports.contents.remove_unfinished(before(now, UNFINISHED_KEPT)).await;
         summary.unfinished = removed.map_err(|e| errors::contents("removing unfinished uploads", &e))?;
         Ok(summary)
     }
@@ -204,12 +211,12 @@ impl Host {
             let end = next.is_none();
             if let Some(id) = next {
                 let id = id.map_err(|e| errors::contents("listing contents", &e))?;
-                if now.since(id.made_at()) > ORPHAN_AGE_MIN {
+                if now.since(id.made_at()) >= self.settings.orphans_kept {
                     old.push(id);
                 }
             }
             if old.len() == STEP || (end && !old.is_empty()) {
-                let orphans = self.ports.registry.unreferenced(&old).await;
+                let orphans = self.ports.registry.condemn(&old, now).await;
                 for id in orphans.map_err(|e| errors::registry("asking which contents are needed", &e))? {
                     let gone = self.ports.contents.remove(&id).await;
                     gone.map_err(|e| errors::contents("removing a content", &e))?;
@@ -226,9 +233,10 @@ impl Host {
     /// Sweeps whenever it is time, until the future is dropped.
     pub async fn keep_swept(&self) {
         loop {
-            tokio::time::sleep(SWEEP_EVERY).await;
-            match self.sweep().await {
-                Ok(summary) => tracing::debug!(?summary, "swept"),
+            tokio::time::sleep(self.settings.sweep_every).await;
+            match self.alone("sweep", self.settings.sweep_every, self.sweep()).await.and_then(Option::transpose) {
+                Ok(Some(summary)) => tracing::debug!(?summary, "swept"),
+                Ok(None) => {}
                 Err(refusal) => tracing::error!("sweeping: {refusal}"),
             }
         }

@@ -3,6 +3,7 @@
 use lectern_host::records::{ContentId, ContentPiece};
 use rusqlite::{Connection, params};
 
+use crate::condemned;
 use crate::db::prepared;
 use crate::error::Error;
 use crate::fields::{self, Fields, row};
@@ -19,6 +20,7 @@ pub(crate) fn add(connection: &Connection, id: &ContentId, pieces: &[ContentPiec
     let mut statement = prepared(connection, ADD)?;
     let mut start = 0_u64;
     for ContentPiece { content, offset, size } in pieces {
+        condemned::must_not_be(connection, content)?;
         statement.execute(params![
             id.0.as_slice(),
             start.cast_signed(),

@@ -21,6 +21,8 @@ pub(crate) enum Error {
     NameTaken,
     #[error("not empty")]
     NotEmpty,
+    #[error("its bytes were swept away meanwhile")]
+    Condemned,
     /// The caller asked for something that no registry may hold.
     #[error("{0}")]
     Refused(&'static str),
@@ -72,6 +74,7 @@ impl From<Error> for RegistryError {
             Error::Conflict => Self::Conflict,
             Error::NameTaken => Self::NameTaken,
             Error::NotEmpty => Self::NotEmpty,
+            Error::Condemned => Self::Condemned,
             Error::Refused(_) | Error::Invalid(_) => Self::Failed(error.into()),
             Error::Crowded(_) | Error::Closed | Error::Stopped => Self::Unavailable(error.into()),
             Error::ReadOnly(_) | Error::Silent(..) | Error::NoConnection(_) | Error::Uncertain(_) => {

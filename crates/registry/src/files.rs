@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use lectern_host::ports::Page;
 use lectern_host::records::{
-    ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry,
+    ContentId, FileRecord, Fingerprint, Held, LockState, Pending, Revision, Timestamp, VersionEntry, VersionMark,
 };
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 use rusqlite::{Connection, params, params_from_iter};
@@ -13,7 +13,7 @@ use crate::db::prepared;
 use crate::error::Error;
 use crate::fields::{self, Fields, editors_text, row};
 use crate::values::{Value, values};
-use crate::{coauth, history, names, parts};
+use crate::{coauth, condemned, history, names, parts};
 
 macro_rules! file_columns {
     () => {
@@ -24,7 +24,7 @@ macro_rules! file_columns {
             "f.lock_visible_as, f.coauth_locks, ",
             "f.seen_inode, f.seen_born_ns, f.seen_size, f.seen_modified_ns, ",
             "f.pending, f.pending_name, f.pending_content_id, ",
-            "f.pending_inode, f.pending_born_ns, f.pending_size, f.pending_modified_ns, f.deleted_at",
+            "f.pending_inode, f.pending_born_ns, f.pending_size, f.pending_modified_ns, f.deleted_at, f.label, f.keep",
         )
     };
 }
@@ -47,11 +47,11 @@ macro_rules! new_columns {
          lock_id, lock_expires_at, lock_since, lock_by, lock_client, lock_visible_as, coauth_locks, \
          seen_inode, seen_born_ns, seen_size, seen_modified_ns, \
          pending, pending_name, pending_content_id, pending_inode, pending_born_ns, pending_size, pending_modified_ns, \
-         deleted_at, id"
+         deleted_at, label, keep, id"
     };
     (values) => {
         "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
-         $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33"
+         $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35"
     };
 }
 
@@ -67,7 +67,8 @@ macro_rules! replaced_columns {
          lock_visible_as = $19, coauth_locks = $20, \
          seen_inode = $21, seen_born_ns = $22, seen_size = $23, seen_modified_ns = $24, \
          pending = $25, pending_name = $26, pending_content_id = $27, \
-         pending_inode = $28, pending_born_ns = $29, pending_size = $30, pending_modified_ns = $31, deleted_at = $32"
+         pending_inode = $28, pending_born_ns = $29, pending_size = $30, pending_modified_ns = $31, deleted_at = $32, \
+         label = $33, keep = $34"
     };
 }
 
@@ -91,7 +92,7 @@ const EXISTS: &str = "SELECT 1 FROM files WHERE id = $1";
 const INSERT: &str =
     concat!("INSERT INTO files (", new_columns!(), ") VALUES (", new_columns!(values), ") ON CONFLICT (id) DO NOTHING");
 
-const UPDATE: &str = concat!("UPDATE files SET ", replaced_columns!(), " WHERE id = $33 AND revision = $34");
+const UPDATE: &str = concat!("UPDATE files SET ", replaced_columns!(), " WHERE id = $35 AND revision = $36");
 
 /// Leaves every index alone.
 const UPDATE_LOCK: &str = "UPDATE files SET revision = $1, \
@@ -120,6 +121,7 @@ pub(crate) fn record(fields: &mut Fields<'_>) -> fields::Result<FileRecord> {
         seen: fields.fingerprint()?,
         pending: pending(fields)?,
         deleted_at: fields.maybe_at()?,
+        mark: VersionMark { label: fields.maybe()?, keep: fields.yes()? },
     })
 }
 
@@ -208,6 +210,7 @@ pub(crate) fn count(connection: &Connection) -> Result<u64, Error> {
 
 /// Adds the record as it is, revision included.
 pub(crate) fn create(connection: &Connection, record: &FileRecord) -> Result<(), Error> {
+    condemned::must_not_be(connection, &record.content.id)?;
     if write(connection, INSERT, record, None)? == 0 {
         return Err(Error::Conflict);
     }
@@ -219,6 +222,7 @@ pub(crate) fn create(connection: &Connection, record: &FileRecord) -> Result<(),
 
 /// Adds a record unless its name is taken.
 pub(crate) fn create_if_free(connection: &Connection, record: &FileRecord) -> Result<(), Error> {
+    condemned::must_not_be(connection, &record.content.id)?;
     // The name comes first here, so that nothing has to be undone when it is taken.
     if record.deleted_at.is_none() {
         match names::take(connection, &record.container, &record.name, names::FILE, record.id.as_str()) {
@@ -255,6 +259,7 @@ impl Scope {
             seen,
             pending,
             deleted_at,
+            mark,
         } = before;
         let same_place = *container == next.container && *name == next.name && *deleted_at == next.deleted_at;
         let same_content = *owner == next.owner
@@ -262,7 +267,8 @@ impl Scope {
             && *version == next.version
             && *content == next.content
             && *seen == next.seen
-            && *pending == next.pending;
+            && *pending == next.pending
+            && *mark == next.mark;
         match (same_place, same_content) {
             (true, true) => Self::Lock,
             (true, false) => Self::Content,
@@ -279,10 +285,17 @@ pub(crate) fn commit(
     scope: Scope,
     replaced: Option<&VersionEntry>,
 ) -> Result<(), Error> {
+    // The content that is replaced was pointed to until now, so it cannot have been condemned.
     match scope {
         Scope::Lock => write_lock(connection, next, seen)?,
-        Scope::Content => rewrite(connection, next, seen)?,
-        Scope::Anything => move_and_rewrite(connection, next, seen)?,
+        Scope::Content => {
+            condemned::must_not_be(connection, &next.content.id)?;
+            rewrite(connection, next, seen)?;
+        }
+        Scope::Anything => {
+            condemned::must_not_be(connection, &next.content.id)?;
+            move_and_rewrite(connection, next, seen)?;
+        }
     }
     replaced.map_or(Ok(()), |entry| history::add_version(connection, entry))
 }
@@ -380,7 +393,7 @@ fn write(
 }
 
 /// The values of all columns, as [`replaced_columns`] numbers them, and the id.
-pub(crate) fn values_of(record: &FileRecord) -> [Value<'_>; 33] {
+pub(crate) fn values_of(record: &FileRecord) -> [Value<'_>; 35] {
     let FileRecord {
         id,
         container,
@@ -394,6 +407,7 @@ pub(crate) fn values_of(record: &FileRecord) -> [Value<'_>; 33] {
         seen: fingerprint,
         pending,
         deleted_at,
+        mark,
     } = record;
     let held = held(lock);
     let (what, from, replaces) = match pending {
@@ -437,6 +451,8 @@ pub(crate) fn values_of(record: &FileRecord) -> [Value<'_>; 33] {
         replaced.map(|seen| seen.size.cast_signed()),
         replaced.map(|seen| seen.modified_ns),
         deleted_at.map(|at| at.0),
+        mark.label.as_deref(),
+        mark.keep,
         id.as_str(),
     ]
 }

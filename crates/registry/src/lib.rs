@@ -19,7 +19,7 @@
 //! | `readers` | the connections that read |
 //! | `cache` | records in memory, and the question whether they are the latest |
 //! | `db`, `migrations` | how a database is opened, and its schema (`migrations/sqlite`) |
-//! | `files`, `names`, `listing`, `parts`, `uploads`, `composed`, `history`, `containers`, `people`, `sharing`, `bin` | the statements, a `const` each, above what runs them |
+//! | `files`, `names`, `listing`, `parts`, `uploads`, `composed`, `history`, `containers`, `people`, `sharing`, `bin`, `condemned`, `memos`, `usage` | the statements, a `const` each, above what runs them |
 //! | `fields`, `values`, `coauth`, `error` | columns to values and back; what can go wrong |
 //! | `postgres` | [`PostgresRegistry`], with modules of the same names |
 
@@ -27,6 +27,7 @@ mod bin;
 mod cache;
 mod coauth;
 mod composed;
+mod condemned;
 mod containers;
 mod db;
 mod error;
@@ -34,6 +35,7 @@ mod fields;
 mod files;
 mod history;
 mod listing;
+mod memos;
 mod migrations;
 mod names;
 mod nul;
@@ -44,6 +46,7 @@ mod readers;
 mod registry;
 mod sharing;
 mod uploads;
+mod usage;
 mod values;
 mod writer;
 

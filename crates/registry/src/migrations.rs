@@ -21,6 +21,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 2, name: "coauth", sql: include_str!("../migrations/sqlite/0002_coauth.sql") },
     Migration { number: 3, name: "parts", sql: include_str!("../migrations/sqlite/0003_parts.sql") },
     Migration { number: PEOPLE, name: "people", sql: include_str!("../migrations/sqlite/0004_people.sql") },
+    Migration { number: 5, name: "nodes", sql: include_str!("../migrations/sqlite/0005_nodes.sql") },
+    Migration { number: 6, name: "mark", sql: include_str!("../migrations/sqlite/0006_mark.sql") },
 ];
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS migrations (number BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL)";

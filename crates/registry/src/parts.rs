@@ -6,6 +6,7 @@ use lectern_host::wopi::chunked::{ChunkSignature, ChunkingScheme, ContentPropert
 use lectern_host::wopi::{ChunkId, FileId, ItemVersion};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::condemned;
 use crate::db::prepared;
 use crate::error::Error;
 use crate::fields::{self, Fields, row};
@@ -121,6 +122,9 @@ pub(crate) fn of(connection: &Connection, file: &FileId) -> Result<FileParts, Er
 pub(crate) fn put(connection: &Connection, file: &FileId, parts: &FileParts) -> Result<(), Error> {
     let FileParts { version, main, streams, properties } = parts;
     let id = file.as_str();
+    for stream in streams {
+        condemned::must_not_be(connection, &stream.content)?;
+    }
     prepared(connection, REMOVE_STREAMS)?.execute([id])?;
     prepared(connection, REMOVE_PROPERTIES)?.execute([id])?;
     let scheme = main.as_ref().map(|main| scheme_text(main.scheme));

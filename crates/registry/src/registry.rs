@@ -2,6 +2,7 @@
 
 mod bin;
 mod listing;
+mod memos;
 mod sharing;
 
 use std::fmt;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lectern_host::parts::FileParts;
-use lectern_host::ports::{CONTAINER_DEPTH_MAX, FileCommit, Located, Page, Registry, RegistryError, Visit};
+use lectern_host::ports::{CONTAINER_DEPTH_MAX, FileCommit, Located, Page, Registry, RegistryError, Usage, Visit};
 use lectern_host::records::{
     Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision,
     Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
@@ -25,7 +26,7 @@ use crate::error::Error;
 use crate::files::Scope;
 use crate::readers::{READERS, Readers};
 use crate::writer::{Extent, Writer};
-use crate::{composed, containers, files, history, parts, people, uploads};
+use crate::{composed, condemned, containers, files, history, parts, people, uploads, usage};
 
 type Result<T> = std::result::Result<T, RegistryError>;
 
@@ -293,6 +294,10 @@ impl Registry for SqliteRegistry {
         self.read(files::pending_ones).await
     }
 
+    async fn usage(&self) -> Result<Usage> {
+        self.read(usage::usage).await
+    }
+
     async fn file_count(&self) -> Result<u64> {
         self.read(files::count).await
     }
@@ -417,7 +422,11 @@ impl Registry for SqliteRegistry {
 
     async fn add_rescued(&self, save: &RescuedSave) -> Result<()> {
         let save = save.clone();
-        self.write(Extent::OneStatement, move |connection, _| history::add_rescued(connection, &save)).await
+        self.write(Extent::OneStatement, move |connection, _| {
+            condemned::must_not_be(connection, &save.content)?;
+            history::add_rescued(connection, &save)
+        })
+        .await
     }
 
     async fn rescued(&self, user: Option<&UserId>) -> Result<Vec<RescuedSave>> {
@@ -433,6 +442,15 @@ impl Registry for SqliteRegistry {
     async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>> {
         let contents = contents.to_vec();
         self.read(move |connection| history::unreferenced(connection, &contents)).await
+    }
+
+    async fn condemn(&self, contents: &[ContentId], at: Timestamp) -> Result<Vec<ContentId>> {
+        let contents = contents.to_vec();
+        self.write(Extent::Several, move |connection, _| condemned::condemn(connection, &contents, at)).await
+    }
+
+    async fn prune_condemned(&self, before: Timestamp) -> Result<u64> {
+        self.write(Extent::OneStatement, move |connection, _| condemned::prune(connection, before)).await
     }
 
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>> {

@@ -4,6 +4,7 @@ use lectern_host::records::{ContentId, Timestamp, Upload, UploadPiece};
 use lectern_host::wopi::UserId;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::condemned;
 use crate::db::prepared;
 use crate::error::Error;
 use crate::fields::{self, Fields, row};
@@ -34,6 +35,7 @@ pub(crate) fn add(connection: &Connection, upload: &Upload) -> Result<(), Error>
 
 fn add_piece(connection: &Connection, id: &str, start: u64, piece: UploadPiece) -> Result<(), Error> {
     let UploadPiece { content, size } = piece;
+    condemned::must_not_be(connection, &content)?;
     let mut statement = prepared(connection, ADD_PIECE)?;
     statement.execute(params![id, start.cast_signed(), size.cast_signed(), content.0.as_slice()])?;
     Ok(())

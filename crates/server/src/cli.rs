@@ -3,6 +3,7 @@
 //! What a command prints for people goes to standard output, notes and errors to standard error; `--json` prints what a
 //! script would want. The exit status is 0, 1 for an error, 2 for flags that are none.
 
+mod carry;
 mod check;
 mod fetch;
 mod keys;
@@ -10,25 +11,30 @@ mod known;
 mod page;
 mod rescued;
 mod serve;
+mod show;
 #[cfg(test)]
 mod testing;
 mod token;
 mod user;
 mod versions;
 
+use std::ffi::OsString;
 use std::io::Write;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+pub use carry::{Backup, Export, Import, Migrate, Restore};
 pub use check::Check;
 pub use keys::Keys;
 pub use rescued::Rescued;
 pub use serve::Serve;
+pub use show::Show;
 pub use token::Token;
 pub use user::UserCommand;
 pub use versions::Versions;
 
 use crate::config::{Log, sample};
+use crate::given::Given;
 use crate::telemetry;
 use crate::trouble::{OrTrouble, Trouble};
 use crate::wiring::Wiring;
@@ -68,6 +74,16 @@ pub enum Command {
     Rescued(Rescued),
     /// List the old versions of a file, or fetch one
     Versions(Versions),
+    /// Take over the files of a folder, with versions and grants if it was served before
+    Import(Import),
+    /// Write everything into a folder that can be served
+    Export(Export),
+    /// Carry everything from one place to another: folder and SQLite, object store, PostgreSQL
+    Migrate(Migrate),
+    /// Keep a copy of everything in a directory; only what changed is written
+    Backup(Backup),
+    /// Bring such a copy back
+    Restore(Restore),
     /// About the settings
     #[command(subcommand)]
     Config(Config),
@@ -78,6 +94,29 @@ pub enum Command {
 pub enum Config {
     /// Print a settings file with every setting in it, switched off, each with what it does
     Sample,
+    /// Print every setting with its value and where that comes from; takes the flags of `lectern serve`
+    Show(Box<Show>),
+}
+
+impl Cli {
+    /// The command that these words say, the name of the program first.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with them; help is told in this way, too.
+    pub fn read<W: Into<OsString> + Clone>(words: impl IntoIterator<Item = W>) -> Result<Self, clap::Error> {
+        let command = Self::command();
+        let matches = command.clone().try_get_matches_from(words)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        let given = Given::of(&command, &matches);
+        let log = telemetry::filter_given(cli.log.as_deref());
+        match &mut cli.command {
+            Command::Serve(serve) => serve.was_given(given, log),
+            Command::Config(Config::Show(show)) => show.serve.was_given(given, log),
+            _ => {}
+        }
+        Ok(cli)
+    }
 }
 
 /// Does what was asked.
@@ -96,10 +135,16 @@ pub async fn run<W: Wiring>(cli: Cli, wiring: &W, out: Out<'_>) -> Result<(), Tr
         Command::Token(token) => token.run(wiring, out).await,
         Command::Check(check) => check.run(wiring, out).await,
         Command::User(user) => user.run(wiring, out).await,
-        Command::Keys(keys) => keys.run(out),
+        Command::Keys(keys) => keys.run(wiring, out).await,
         Command::Rescued(rescued) => rescued.run(wiring, out).await,
         Command::Versions(versions) => versions.run(wiring, out).await,
+        Command::Import(import) => import.run(wiring, out).await,
+        Command::Export(export) => export.run(wiring, out).await,
+        Command::Migrate(migrate) => migrate.run(wiring, out).await,
+        Command::Backup(backup) => backup.run(wiring, out).await,
+        Command::Restore(restore) => restore.run(wiring, out).await,
         Command::Config(Config::Sample) => print(out, &sample::sample()),
+        Command::Config(Config::Show(show)) => show.run(out),
     }
 }
 
@@ -162,8 +207,6 @@ fn table(rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -14,19 +14,24 @@ mod bootstrapper;
 mod clients;
 mod coauthoring;
 mod contents;
+mod database;
 mod history;
 mod limits;
 mod log;
+mod objects;
 mod people;
 mod provider;
+pub mod report;
 mod rescued;
 pub mod sample;
 mod section;
 mod server;
 mod sign_in;
+mod sweep;
 pub mod values;
 mod wopi;
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -36,14 +41,17 @@ pub use bootstrapper::Bootstrapper;
 pub use clients::{Client, ProofRule, Zone};
 pub use coauthoring::{Coauthoring, SharingStatus};
 pub use contents::Contents;
+pub use database::{Database, Encryption};
 pub use history::History;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
+pub use objects::{Checksum, Objects};
 pub use people::{PERSON_NAME_LENGTH_MAX, RoleName, SettingsUser, is_person_name};
 pub use provider::Provider;
 pub use rescued::Rescued;
 pub use server::Server;
 pub use sign_in::SignIn;
+pub use sweep::Sweep;
 pub use wopi::Wopi;
 
 use crate::trouble::{OrTrouble, Trouble};
@@ -62,6 +70,10 @@ pub struct Settings {
     pub server: Server,
     /// `[contents]`
     pub contents: Contents,
+    /// `[objects]`
+    pub objects: Objects,
+    /// `[database]`
+    pub database: Database,
     /// `[wopi]`
     pub wopi: Wopi,
     /// `[bootstrapper]`
@@ -78,6 +90,8 @@ pub struct Settings {
     pub history: History,
     /// `[rescued]`
     pub rescued: Rescued,
+    /// `[sweep]`
+    pub sweep: Sweep,
     /// `[log]`
     pub log: Log,
     /// `[[client]]`
@@ -95,6 +109,15 @@ impl Settings {
     ///
     /// Names the file, the line and what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, Trouble> {
+        Self::read_with_paths(path).map(|(settings, _)| settings)
+    }
+
+    /// The same, with the settings that stand in it, as `section.name`.
+    ///
+    /// # Errors
+    ///
+    /// Names the file, the line and what is wrong with it.
+    pub fn read_with_paths(path: &Path) -> Result<(Self, BTreeSet<String>), Trouble> {
         let what = || format!("cannot read the settings file `{}`", path.display());
         let mut text = String::new();
         std::fs::File::open(path)
@@ -112,11 +135,17 @@ impl Settings {
             contents.state.as_mut(),
             contents.token_keys_file.as_mut(),
             settings.provider.client_secret_file.as_mut(),
+            settings.database.password_file.as_mut(),
+            settings.database.root_certificates_file.as_mut(),
+            settings.objects.secret_access_key_file.as_mut(),
+            settings.objects.account_key_file.as_mut(),
+            settings.objects.sas_file.as_mut(),
+            settings.objects.root_certificates_file.as_mut(),
         ];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
-        Ok(settings)
+        Ok((settings, report::written_in(&text)))
     }
 
     /// The settings that `text` spells.

@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use lectern_server::cli::{Cli, run};
 use lectern_server::production::Production;
 use lectern_server::trouble::Trouble;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|wrong| wrong.exit());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return told(&Trouble::new("cannot start").caused_by(&error)),

@@ -1,23 +1,24 @@
-//! The wiring of the real program: SQLite, a folder, PASETO, discovery over HTTP.
+//! The wiring of the real program: records and bytes as the settings say, PASETO, discovery over HTTP.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use lectern_accounts::TokenKeys;
-use lectern_contents::Folder;
 use lectern_host::clients::{ClientSettings, Clients, ProofSetting};
 use lectern_host::host::BootstrapperSettings;
 use lectern_host::plus::{self, CoauthSettings};
-use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, Tree, TreePath};
+use lectern_host::ports::{Clock, Random, Registry, Tokens, TreePath};
 use lectern_host::records::FileRecord;
 use lectern_host::{Body, FileByUrl, Front, Host, HostSettings, Ports};
-use lectern_registry::{Opener, SqliteRegistry};
-use lectern_web::{Pages, Provider, WebParts, WebSettings};
+use lectern_registry::Opener;
+use lectern_web::{Disk, Pages, Provider, Room, WebParts, WebSettings};
 use tower::Service;
 use wopi::action_url::ActionUrlFacts;
 use wopi::answer::EndPoints;
@@ -27,11 +28,14 @@ use wopi_service::{Limits, Refusal, WopiService, render};
 
 use crate::config::{Client, ProofRule, Settings};
 use crate::discovery_source::HttpDiscovery;
+use crate::health::Probe;
+use crate::place::Place;
 use crate::provider_http::NetworkProvider;
 use crate::samples;
+use crate::storage::{self, Storage};
 use crate::system::{SystemClock, SystemRandom};
 use crate::trouble::{OrTrouble, Trouble};
-use crate::wiring::{ActionUrl, DiscoverySummary, Documents, Parts, Premises, Served, Wiring};
+use crate::wiring::{ActionUrl, DiscoverySummary, Documents, OpenHost, Parts, Premises, Served, Wiring};
 
 /// `X-WOPI-ServerVersion`.
 const SERVER_VERSION: &str = concat!("Lectern/", env!("CARGO_PKG_VERSION"));
@@ -39,43 +43,37 @@ const SERVER_VERSION: &str = concat!("Lectern/", env!("CARGO_PKG_VERSION"));
 /// Where `FileUrl` leads, below the public URL.
 const FILE_URL_PREFIX: &str = "/file/";
 
-/// SQLite, a folder, PASETO, discovery over HTTP.
+/// Records and bytes as the settings say, PASETO, discovery over HTTP.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Production;
 
 /// What both a command and a server open.
 struct Opened {
     host: Arc<Host>,
-    registry: Arc<SqliteRegistry>,
     parts: Parts,
+    keys: Arc<TokenKeys>,
+    probes: Vec<Box<dyn Probe>>,
+    close: BoxFuture<'static, ()>,
 }
 
 impl Production {
     async fn build(premises: &Premises, who: Opener) -> Result<Opened, Trouble> {
         let place = &premises.place;
-        let folder = Folder::open(&place.folder, &place.state)
-            .or_trouble(|| format!("cannot use the folder `{}`", place.folder_shown()))?;
-        let registry = SqliteRegistry::open(&place.database(), who)
-            .or_trouble(|| format!("cannot use the records in `{}`", place.database().display()))?;
-        let registry = Arc::new(registry);
-        let folder = Arc::new(folder);
-        let keys = place.token_keys();
-        let tokens = TokenKeys::load_or_create(&keys, SystemClock.now(), &SystemRandom)
-            .or_trouble(|| format!("cannot use the token keys in `{}`", keys.display()))?;
-        let tokens: Arc<dyn Tokens> = Arc::new(tokens);
-        let dyn_registry: Arc<dyn Registry> = Arc::clone(&registry) as _;
+        let Storage { registry, contents, tree, probes, close } = storage::open(place, who).await?;
+        let keys = Arc::new(token_keys(place, &registry).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let source = HttpDiscovery::new()
             .map_err(|error| Trouble::new("cannot prepare to fetch discovery documents").because(error.to_string()))?;
         let settings = premises.clients.iter().map(client_settings).collect();
-        let clients = Clients::load(settings, Arc::clone(&dyn_registry), Arc::new(source), Arc::clone(&clock))
+        let clients = Clients::load(settings, Arc::clone(&registry), Arc::new(source), Arc::clone(&clock))
             .await
             .or_trouble(|| "cannot use the clients".to_owned())?;
+        let tokens: Arc<dyn Tokens> = Arc::<TokenKeys>::clone(&keys);
         let ports = Ports {
-            registry: Arc::clone(&dyn_registry),
-            contents: Arc::clone(&folder) as Arc<dyn Contents>,
-            tree: Some(Arc::clone(&folder) as Arc<dyn Tree>),
+            registry: Arc::clone(&registry),
+            contents: Arc::clone(&contents),
+            tree,
             tokens: Arc::clone(&tokens),
             clients,
             clock: Arc::clone(&clock),
@@ -83,14 +81,48 @@ impl Production {
         };
         let host = Arc::new(Host::new(ports, host_settings(premises)));
         let parts = Parts {
-            registry: dyn_registry,
-            contents: folder,
+            registry,
+            // With those that are made of pieces of others.
+            contents: Arc::clone(&host.ports().contents),
             tokens,
             clock,
             random,
             documents: Arc::new(HostDocuments(Arc::clone(&host))),
         };
-        Ok(Opened { host, registry, parts })
+        let finished = Arc::clone(&host);
+        let close = Box::pin(async move {
+            finished.settle_all().await;
+            if let Err(refusal) = finished.write_refusals().await {
+                tracing::warn!("{refusal}");
+            }
+            close.await;
+        });
+        Ok(Opened { host, parts, keys, probes, close })
+    }
+}
+
+/// The keys of the access tokens: in their file, or in the database that nodes share.
+async fn token_keys(place: &Place, registry: &Arc<dyn Registry>) -> Result<TokenKeys, Trouble> {
+    let now = SystemClock.now();
+    match place.token_keys_file() {
+        Some(path) => TokenKeys::load_or_create(&path, now, &SystemRandom)
+            .or_trouble(|| format!("cannot use the token keys in `{}`", path.display())),
+        None => TokenKeys::load_or_create_shared(Arc::clone(registry), now, &SystemRandom)
+            .await
+            .or_trouble(|| "cannot use the token keys in the database".to_owned()),
+    }
+}
+
+/// The disk that this folder of ours is on; the documents are on the same one.
+#[derive(Debug)]
+struct DiskOf(PathBuf);
+
+impl Disk for DiskOf {
+    fn room(&self) -> Option<Room> {
+        let disk = rustix::fs::statvfs(&self.0).ok()?;
+        // What only root may still write is of no use to us.
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        Some(Room { free: bytes(disk.f_bavail), total: bytes(disk.f_blocks) })
     }
 }
 
@@ -110,8 +142,14 @@ fn client_settings(client: &Client) -> ClientSettings {
     }
 }
 
+/// What this node is called.
+fn node_name(settings: &Settings) -> String {
+    let machine = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    settings.server.node.clone().unwrap_or_else(machine)
+}
+
 fn host_settings(premises: &Premises) -> HostSettings {
-    let Settings { wopi, coauthoring, limits, history, rescued, bootstrapper, .. } = &premises.place.settings;
+    let Settings { wopi, coauthoring, limits, history, rescued, sweep, bootstrapper, .. } = &premises.place.settings;
     let urls = coauthoring.real_time_channel_url.as_ref().zip(coauthoring.collaboration_service_url.as_ref());
     HostSettings {
         body_bytes_max: limits.body_bytes_max.get(),
@@ -141,6 +179,9 @@ fn host_settings(premises: &Premises) -> HostSettings {
         deleted_kept: history.deleted_for.get(),
         versions_kept: history.every_for.get(),
         versions_daily_kept: history.daily_for.get(),
+        orphans_kept: sweep.unreferenced_for.get(),
+        sweep_every: sweep.every.get(),
+        node: node_name(&premises.place.settings),
         ..HostSettings::new(premises.public_url.as_str())
     }
 }
@@ -330,7 +371,7 @@ impl Wiring for Production {
     }
 
     async fn serve(&self, premises: &Premises) -> Result<Served<Answers>, Trouble> {
-        let Opened { host, registry, parts } = Self::build(premises, Opener::Server).await?;
+        let Opened { host, parts, keys, probes, close } = Self::build(premises, Opener::Server).await?;
         let recovered = host.recover().await.or_trouble(|| "cannot carry out what a crash left undone".to_owned())?;
         if recovered > 0 {
             tracing::info!(files = recovered, "carried out what the last run had decided and not finished");
@@ -342,7 +383,7 @@ impl Wiring for Production {
             ignored_body_bytes_max: usize::try_from(limits.body_bytes_max.get()).unwrap_or(usize::MAX),
             ..Limits::default()
         };
-        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let machine = node_name(&premises.place.settings);
         let answers = Answers::new(Arc::clone(&host), wopi_limits, premises.public_url.path(), &machine);
         let http = NetworkProvider::new()
             .map_err(|error| Trouble::new("cannot prepare to reach a provider").because(error.to_string()))?;
@@ -350,29 +391,32 @@ impl Wiring for Production {
             host: Arc::clone(&host),
             blanks: samples::blanks().into_iter().map(|(extension, bytes)| (extension, bytes.into())).collect(),
             http: Some(Arc::new(http)),
+            report: premises.report.clone(),
+            disk: premises.place.has_folder().then(|| Arc::new(DiskOf(premises.place.state.clone())) as Arc<dyn Disk>),
         };
         let pages = Pages::new(web, web_settings(premises)?)
             .or_trouble(|| format!("cannot make pages for {}", premises.public_url))?;
         let mut background = tokio::task::JoinSet::new();
         let clients = Arc::clone(&host.ports().clients);
         background.spawn(clients.keep_fresh(std::future::pending()));
-        for work in [Work::Settle, Work::Scan, Work::Sweep] {
+        for work in [Work::Settle, Work::Scan, Work::Sweep, Work::WriteRefusals] {
             let host = Arc::clone(&host);
             background.spawn(async move {
                 match work {
                     Work::Settle => host.keep_settled().await,
                     Work::Scan => host.keep_scanned().await,
                     Work::Sweep => host.keep_swept().await,
+                    Work::WriteRefusals => host.keep_refusals_written().await,
                 }
             });
         }
-        let close = Box::pin(async move {
-            host.settle_all().await;
-            if let Err(error) = registry.close().await {
-                tracing::error!("closing the records: {error}");
-            }
-        });
-        Ok(Served { parts, wopi: answers, pages: Some(pages), probes: Vec::new(), background, close })
+        background.spawn(async move { keys.keep_fresh(&SystemClock).await });
+        Ok(Served { parts, wopi: answers, pages: Some(pages), probes, background, close })
+    }
+
+    async fn open_host(&self, premises: &Premises) -> Result<OpenHost, Trouble> {
+        let Opened { host, close, .. } = Self::build(premises, Opener::Command).await?;
+        Ok(OpenHost { host, close })
     }
 
     fn read_discovery(&self, xml: &str) -> Result<DiscoverySummary, String> {
@@ -392,6 +436,7 @@ enum Work {
     Settle,
     Scan,
     Sweep,
+    WriteRefusals,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat};
+use crate::given::How;
 use crate::trouble::{OrTrouble, Trouble};
 
 /// The variable that every program of this kind listens to.
@@ -18,7 +19,7 @@ pub const FILTER_VARIABLE: &str = "RUST_LOG";
 ///
 /// If the filter is none.
 pub fn start(log: &Log, flag: Option<&str>) -> Result<(), Trouble> {
-    let variable = std::env::var(FILTER_VARIABLE).ok().filter(|text| !text.is_empty());
+    let variable = variable();
     let (from, text) = match (flag, &variable) {
         (Some(flag), _) => ("--log", flag),
         (None, Some(variable)) => (FILTER_VARIABLE, variable.as_str()),
@@ -31,6 +32,18 @@ pub fn start(log: &Log, flag: Option<&str>) -> Result<(), Trouble> {
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
     }
     .or_trouble(|| "cannot start the log".to_owned())
+}
+
+fn variable() -> Option<String> {
+    std::env::var(FILTER_VARIABLE).ok().filter(|text| !text.is_empty())
+}
+
+/// What is logged whatever the settings say, and who says so.
+pub fn filter_given(flag: Option<&str>) -> Option<(String, How)> {
+    match flag {
+        Some(flag) => Some((flag.to_owned(), How::Flag("--log".to_owned()))),
+        None => variable().map(|text| (text, How::Variable(FILTER_VARIABLE.to_owned()))),
+    }
 }
 
 fn filter(from: &str, text: &str) -> Result<EnvFilter, Trouble> {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use lectern_host::Body;
 use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, TreePath};
 use lectern_host::records::FileRecord;
-use lectern_web::Pages;
+use lectern_host::{Body, Host};
+use lectern_web::{Pages, SettingsReport};
 use serde::Serialize;
 use tower::Service;
 
@@ -31,6 +31,8 @@ pub struct Premises {
     pub public_url: PublicUrl,
     /// The clients that are known: from flags and settings, or from the running server.
     pub clients: Vec<Client>,
+    /// The settings with where each comes from, for the pages.
+    pub report: SettingsReport,
 }
 
 /// What a command works with.
@@ -104,6 +106,14 @@ pub struct DiscoverySummary {
     pub proof_key: Option<Result<(), String>>,
 }
 
+/// A host that a command works on itself, and how it is left.
+pub struct OpenHost {
+    /// The host.
+    pub host: Arc<Host>,
+    /// Finishes what waits. To be called in the end.
+    pub close: BoxFuture<'static, ()>,
+}
+
 /// Builds what the commands ask for.
 pub trait Wiring: Send + Sync {
     /// The WOPI service.
@@ -117,6 +127,9 @@ pub trait Wiring: Send + Sync {
 
     /// Opens everything for a server: carries out what a crash left undone, starts the work beside the requests.
     fn serve(&self, premises: &Premises) -> impl Future<Output = Result<Served<Self::Wopi>, Trouble>> + Send;
+
+    /// Opens a host for a command that works on it alone.
+    fn open_host(&self, premises: &Premises) -> impl Future<Output = Result<OpenHost, Trouble>> + Send;
 
     /// What a discovery document offers.
     ///

@@ -1,83 +1,58 @@
 //! The one-time link of a first start: whoever has it names the first administrator and sets the password.
 //!
-//! It is printed by `lectern serve` while no administrator has a password. It lives in the memory of that run only, as a
-//! hash: it is good for one use and for a day, and a restart makes another one.
+//! It is printed by `lectern serve` while no administrator has a password. It is good at every node, for one use and for a
+//! day, and in the registry only as a hash. Each start prints another one; all of them are none as soon as there is an
+//! administrator, which the page that uses one asks.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lectern_host::ids;
-use lectern_host::ports::Random;
-use lectern_host::records::Timestamp;
-use sha2::{Digest, Sha256};
+use lectern_host::ports::{Random, Registry, RegistryError};
+use lectern_host::records::{Revision, Role, Timestamp, User};
+use lectern_host::{Host, ids};
 
-/// The link that is out, if one is.
-#[derive(Default)]
-pub(crate) struct FirstLink(Mutex<Option<Out>>);
+use crate::memo_name::hashed;
 
-struct Out {
-    hash: [u8; 32],
-    expires_at: Timestamp,
+fn name(secret: &str) -> String {
+    hashed("first-link", secret)
 }
 
-impl std::fmt::Debug for FirstLink {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("FirstLink(..)")
+/// Makes a new secret.
+pub(crate) async fn issue(host: &Host, random: &dyn Random, lifetime: Duration) -> Result<String, RegistryError> {
+    let secret = ids::new_id(random);
+    let now = host.now();
+    host.ports().registry.put_memo(&name(&secret), None, &[], now.plus(lifetime), now).await?;
+    Ok(secret)
+}
+
+/// Whether somebody can administrate already: then no such link is good any more.
+pub(crate) async fn is_settled(registry: &dyn Registry) -> Result<bool, RegistryError> {
+    let can_sign_in = |user: &User| user.role == Role::Administrator && !user.disabled && user.password.is_some();
+    Ok(registry.users().await?.iter().any(can_sign_in))
+}
+
+/// The link, if it is good.
+pub(crate) async fn good(registry: &dyn Registry, secret: &str, now: Timestamp) -> Result<Option<Good>, RegistryError> {
+    // Found by its hash, so the time it takes tells nothing of the secret.
+    let name = name(secret);
+    match registry.memo(&name, now).await? {
+        Some(memo) if !is_settled(registry).await? => Ok(Some(Good { name, seen: memo.revision })),
+        _ => Ok(None),
     }
 }
 
-fn hash(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret).into()
+/// A link that is good as far as we saw.
+pub(crate) struct Good {
+    name: String,
+    seen: Revision,
 }
 
-impl FirstLink {
-    /// Makes a new secret; an earlier one is none any more.
-    pub(crate) fn issue(&self, random: &dyn Random, now: Timestamp, lifetime: Duration) -> String {
-        let secret = ids::new_id(random);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Out { hash: hash(&secret), expires_at: now.plus(lifetime) });
-        secret
-    }
-
-    /// Whether this is the secret that is out.
-    pub(crate) fn is_good(&self, secret: &str, now: Timestamp) -> bool {
-        let out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Hashes are compared, so the time it takes tells nothing of the secret.
-        out.as_ref().is_some_and(|out| out.hash == hash(secret) && now < out.expires_at)
-    }
-
-    /// It was used.
-    pub(crate) fn spend(&self, secret: &str) {
-        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if out.as_ref().is_some_and(|out| out.hash == hash(secret)) {
-            *out = None;
+impl Good {
+    /// Uses it up. Of two who try exactly one gets `true`.
+    pub(crate) async fn spend(&self, registry: &dyn Registry, now: Timestamp) -> Result<bool, RegistryError> {
+        match registry.remove_memo(&self.name, self.seen, now).await {
+            Ok(()) => Ok(true),
+            Err(RegistryError::Conflict) => Ok(false),
+            Err(error) => Err(error),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug)]
-    struct Ones;
-
-    impl Random for Ones {
-        fn fill(&self, buffer: &mut [u8]) {
-            buffer.fill(1);
-        }
-    }
-
-    #[test]
-    fn a_link_is_good_once_and_for_a_while() {
-        let link = FirstLink::default();
-        assert!(!link.is_good("", Timestamp(0)));
-        let secret = link.issue(&Ones, Timestamp(0), Duration::from_millis(10));
-        assert!(link.is_good(&secret, Timestamp(9)) && !link.is_good(&secret, Timestamp(10)));
-        assert!(!link.is_good("another", Timestamp(0)));
-        link.spend("another");
-        assert!(link.is_good(&secret, Timestamp(0)));
-        link.spend(&secret);
-        assert!(!link.is_good(&secret, Timestamp(0)));
     }
 }

@@ -22,10 +22,14 @@ pub(crate) struct Frame {
     pub(crate) signed_in: Option<String>,
     /// Where this page is, to come back to.
     pub(crate) here: String,
+    /// Whether a form of that page is answered, so that the address of the browser is another one.
+    pub(crate) is_form: bool,
     /// What was just done.
     pub(crate) said: Option<Said>,
     /// What was searched for, to stand in the field again.
     pub(crate) searched: String,
+    /// The container that is searched unless one asks for everything: its id and its name.
+    pub(crate) within: Option<(String, String)>,
     /// Whether the administration is among the links.
     pub(crate) administers: bool,
     /// Whether they came by a link and have no account.
@@ -43,6 +47,35 @@ impl Frame {
         self.words.with(id, name, value)
     }
 
+    /// The text of a message with two values in it.
+    pub(crate) fn with2<'a>(
+        &self,
+        id: &str,
+        first: &'a str,
+        value: impl Into<FluentValue<'a>>,
+        second: &'a str,
+        other: impl Into<FluentValue<'a>>,
+    ) -> String {
+        self.words.with2(id, first, value, second, other)
+    }
+
+    /// A whole number as a person reads it: in groups of three.
+    pub(crate) fn number(&self, number: &u64) -> String {
+        let digits = number.to_string();
+        let separator = match self.words.0 {
+            Language::English => ',',
+            Language::German => '.',
+        };
+        let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
+                text.push(separator);
+            }
+            text.push(digit);
+        }
+        text
+    }
+
     /// An address of ours on this page.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
@@ -57,6 +90,37 @@ impl Frame {
     #[expect(clippy::unused_self, reason = "templates reach it through the frame, as everything")]
     pub(crate) fn icon(&self, name: &str) -> String {
         icons::icon(name)
+    }
+
+    /// The pictures of rows, once for a page. Markup of ours.
+    #[expect(clippy::unused_self, reason = "templates reach it through the frame, as everything")]
+    pub(crate) fn sprite(&self) -> &'static str {
+        icons::sprite()
+    }
+
+    /// One of them. Markup of ours.
+    #[expect(clippy::unused_self, reason = "templates reach it through the frame, as everything")]
+    pub(crate) fn symbol(&self, name: &str) -> String {
+        icons::symbol(name)
+    }
+
+    /// Text with what stands between backticks as code, which no line breaks. Markup; the text in it is harmless.
+    #[expect(clippy::unused_self, reason = "templates reach it through the frame, as everything")]
+    pub(crate) fn codes(&self, text: &str) -> String {
+        let mut markup = String::with_capacity(text.len());
+        for (at, piece) in text.split('`').enumerate() {
+            let mut escaped = String::with_capacity(piece.len());
+            // Writing to a string cannot fail.
+            let _ = askama::filters::Escaper::write_escaped_str(&askama::filters::Html, &mut escaped, piece);
+            if at % 2 == 0 {
+                markup.push_str(&escaped);
+            } else {
+                markup.push_str("<code>");
+                markup.push_str(&escaped);
+                markup.push_str("</code>");
+            }
+        }
+        markup
     }
 
     /// The languages that can be chosen.
@@ -115,6 +179,8 @@ pub(crate) enum Said {
     Renamed,
     Restored,
     VersionNamed,
+    VersionKept,
+    VersionNotKept,
     Released,
     SharedNow,
     SharedNoMore,
@@ -137,6 +203,8 @@ impl Said {
         Self::Renamed,
         Self::Restored,
         Self::VersionNamed,
+        Self::VersionKept,
+        Self::VersionNotKept,
         Self::Released,
         Self::SharedNow,
         Self::SharedNoMore,
@@ -160,6 +228,8 @@ impl Said {
             Self::Renamed => "said-renamed",
             Self::Restored => "said-restored",
             Self::VersionNamed => "said-version-named",
+            Self::VersionKept => "said-version-kept",
+            Self::VersionNotKept => "said-version-not-kept",
             Self::Released => "said-released",
             Self::SharedNow => "said-shared",
             Self::SharedNoMore => "said-shared-no-more",
@@ -203,8 +273,10 @@ mod tests {
             base: String::new(),
             signed_in: None,
             here: "/".to_owned(),
+            is_form: false,
             said: None,
             searched: String::new(),
+            within: None,
             administers: false,
             is_guest: false,
         }
@@ -223,6 +295,28 @@ mod tests {
         ] {
             assert_eq!(frame(Language::English).size(&bytes), english);
             assert_eq!(frame(Language::German).size(&bytes), german);
+        }
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_nothing_becomes_markup() {
+        let frame = frame(Language::English);
+        for (text, markup) in [
+            ("start with `--client URL`.", "start with <code>--client URL</code>."),
+            ("<b> & `<i>` `open", "&#60;b&#62; &#38; <code>&#60;i&#62;</code> <code>open</code>"),
+            ("", ""),
+        ] {
+            assert_eq!(frame.codes(text), markup);
+        }
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, english, german) in
+            [(0, "0", "0"), (999, "999", "999"), (1000, "1,000", "1.000"), (1_234_567, "1,234,567", "1.234.567")]
+        {
+            assert_eq!(frame(Language::English).number(&number), english);
+            assert_eq!(frame(Language::German).number(&number), german);
         }
     }
 

@@ -1,15 +1,33 @@
 //! Pictures: our own strokes on a grid of 24 units, put into the page itself, so that they take the colour of the text.
 //!
-//! Each is decoration beside a word; screen readers pass over it.
+//! Each is decoration beside a word; screen readers pass over it. The stylesheet says how strokes are drawn (`.icon`).
+
+use std::sync::LazyLock;
 
 /// The markup of an icon.
 pub(crate) fn icon(name: &str) -> String {
     let strokes = strokes(name);
-    format!(
-        "<svg class=\"icon icon-{name}\" viewBox=\"0 0 24 24\" width=\"20\" height=\"20\" fill=\"none\" \
-         stroke=\"currentColor\" stroke-width=\"1.7\" stroke-linecap=\"round\" stroke-linejoin=\"round\" \
-         aria-hidden=\"true\" focusable=\"false\">{strokes}</svg>"
-    )
+    format!("<svg class=\"icon icon-{name}\" viewBox=\"0 0 24 24\" aria-hidden=\"true\">{strokes}</svg>")
+}
+
+/// The icons of rows, which stand on a page many times: each is drawn once, in [`sprite`], and used by [`symbol`].
+const OF_ROWS: [&str; 8] = ["container", "text", "sheet", "slides", "image", "pdf", "file", "more"];
+
+/// The markup of the icons of rows, which draws nothing by itself.
+pub(crate) fn sprite() -> &'static str {
+    static SPRITE: LazyLock<String> = LazyLock::new(|| {
+        let symbols = OF_ROWS.iter().map(|name| {
+            let strokes = strokes(name);
+            format!("<symbol id=\"i-{name}\" viewBox=\"0 0 24 24\">{strokes}</symbol>")
+        });
+        format!("<svg hidden>{}</svg>", symbols.collect::<String>())
+    });
+    &SPRITE
+}
+
+/// The markup of an icon of a row, on a page with the [`sprite`].
+pub(crate) fn symbol(name: &str) -> String {
+    format!("<svg class=\"icon icon-{name}\" aria-hidden=\"true\"><use href=\"#i-{name}\"/></svg>")
 }
 
 fn strokes(name: &str) -> &'static str {
@@ -65,6 +83,9 @@ fn strokes(name: &str) -> &'static str {
         }
         "close" => r#"<path d="m6.5 6.5 11 11M17.5 6.5l-11 11"/>"#,
         "server" => r#"<path d="M4 4.5h16v6H4zM4 13.5h16v6H4z"/><path d="M7.5 7.5h.01M7.5 16.5h.01"/>"#,
+        "disk" => {
+            r#"<ellipse cx="12" cy="6" rx="7.5" ry="2.8"/><path d="M4.5 6v12c0 1.6 3.4 2.8 7.5 2.8s7.5-1.2 7.5-2.8V6M4.5 12c0 1.6 3.4 2.8 7.5 2.8s7.5-1.2 7.5-2.8"/>"#
+        }
         "restore" => r#"<path d="M5 8h9.5a5 5 0 0 1 0 10H8M8.5 4.5 5 8l3.5 3.5"/>"#,
         "star" => r#"<path d="m12 4 2.4 5 5.6.7-4.1 3.8 1.1 5.5-5-2.7L7 19l1.1-5.5L4 9.7 9.6 9z"/>"#,
         "eye" => {
@@ -79,6 +100,17 @@ fn strokes(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_icon_of_a_row_is_in_the_sprite() {
+        for extension in ["docx", "xlsx", "pptx", "pdf", "png", "txt", "bin", "csv", "svg", ""] {
+            let name = crate::kinds::icon(extension);
+            assert!(OF_ROWS.contains(&name), "{name}");
+        }
+        for name in OF_ROWS {
+            assert!(!strokes(name).is_empty() && sprite().contains(&format!("id=\"i-{name}\"")), "{name}");
+        }
+    }
 
     #[test]
     fn every_icon_that_a_template_asks_for_is_drawn() {

@@ -9,7 +9,7 @@
 //! | [`site`] | [`Pages`]: the routes, and what surrounds all of them |
 //! | [`settings`] | what can be set |
 //! | `visitor` | who asks, in which language: found once per request |
-//! | `signing_in`, `first_link`, `throttle`, `cookies` | sessions, passwords, the one-time link of a first start |
+//! | `signing_in`, `first_link`, `throttle`, `memo_name`, `cookies` | sessions, passwords, the one-time link of a first start |
 //! | [`provider`], `outside` | people whom a provider of OpenID Connect or a proxy signs in |
 //! | `pages` | one file per page: input, handler, what the page shows |
 //! | `problem` | every way to say no, as a page |
@@ -26,6 +26,7 @@ mod frame;
 mod headers;
 mod icons;
 mod kinds;
+mod memo_name;
 mod outside;
 mod pages;
 mod problem;
@@ -38,5 +39,7 @@ mod visitor;
 mod words;
 
 pub use provider::{PROVIDER_ANSWER_BYTES_MAX, Provider, ProviderHttp};
-pub use settings::WebSettings;
+pub use settings::{
+    Disk, Room, SettingOrigin, SettingValue, SettingsReport, SettingsRow, SettingsSection, WebSettings,
+};
 pub use site::{Pages, ROUTE_PREFIXES_WITH_SECRETS, WebParts};

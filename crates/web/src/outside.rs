@@ -36,10 +36,10 @@ pub(crate) async fn account(shared: &Shared, outsider: &Outsider) -> Result<Opti
             match shared.host.add_user(name, shown_as, Role::Member).await {
                 Ok(user) => user,
                 // Two requests of one person at once.
-                Err(_) => registry.user_named(name).await.map_err(|e| Problem::internal("finding a user", &e))?,
+                Err(_) => registry.user_named(name).await.map_err(|e| Problem::registry("finding a user", &e))?,
             }
         }
-        Err(error) => return Err(Problem::internal("finding a user", &error)),
+        Err(error) => return Err(Problem::registry("finding a user", &error)),
     };
     if user.disabled {
         return Ok(None);

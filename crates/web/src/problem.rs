@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use lectern_host::desk::{Denied, NameFault, Why};
+use lectern_host::ports::RegistryError;
 
 use crate::frame::{Frame, page_with};
 
@@ -46,6 +47,22 @@ impl Problem {
     pub(crate) fn internal(doing: &str, error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = error, "{doing}");
         Self::Failed
+    }
+
+    /// What the registry could not do: passing trouble, or a failure of ours.
+    pub(crate) fn registry(doing: &str, error: &RegistryError) -> Self {
+        match error {
+            RegistryError::Unavailable(_)
+            | RegistryError::Full(_)
+            | RegistryError::Conflict
+            | RegistryError::Condemned => {
+                tracing::warn!(error = error as &dyn std::error::Error, "a page was put off: {doing}");
+                Self::Busy
+            }
+            RegistryError::NotFound | RegistryError::NameTaken | RegistryError::NotEmpty | RegistryError::Failed(_) => {
+                Self::internal(doing, error)
+            }
+        }
     }
 
     /// Its status.
@@ -130,7 +147,7 @@ pub(crate) fn status_of(why: &Why) -> StatusCode {
         Why::SignedOut => StatusCode::UNAUTHORIZED,
         Why::NotFound => StatusCode::NOT_FOUND,
         Why::NotAllowed | Why::Root | Why::NoClient => StatusCode::FORBIDDEN,
-        Why::NameTaken { .. } | Why::Held | Why::Changed | Why::NotEmpty => StatusCode::CONFLICT,
+        Why::NameTaken { .. } | Why::Held | Why::Changed | Why::NotEmpty | Why::LeftOver { .. } => StatusCode::CONFLICT,
         Why::Name(_) | Why::TooDeep => StatusCode::UNPROCESSABLE_ENTITY,
         Why::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Why::BrokenOff => StatusCode::BAD_REQUEST,
@@ -163,6 +180,9 @@ pub(crate) fn told(why: &Why, p: &Frame) -> String {
         Why::Range { .. } => p.say("why-range"),
         Why::Changed => p.say("why-changed"),
         Why::NotEmpty => p.say("why-not-empty"),
+        Why::LeftOver { container, names } => {
+            p.with2("why-left-over", "container", container.as_str(), "names", names.join(", "))
+        }
         Why::TooDeep => p.say("why-too-deep"),
         Why::Root => p.say("why-root"),
         Why::NoClient => p.say("why-no-client"),
@@ -177,8 +197,8 @@ pub(crate) fn told(why: &Why, p: &Frame) -> String {
 
 #[derive(Template)]
 #[template(path = "problem.html")]
-struct ProblemPage {
-    p: Frame,
-    title: String,
-    hint: String,
+pub(crate) struct ProblemPage {
+    pub(crate) p: Frame,
+    pub(crate) title: String,
+    pub(crate) hint: String,
 }

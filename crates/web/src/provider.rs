@@ -1,18 +1,17 @@
 //! Signing in with a provider of OpenID Connect: the authorization code flow with PKCE, state and nonce.
 //!
-//! What was begun is remembered here for ten minutes and is good once; the browser that comes back has to be the one that
-//! left, which a cookie tells. The provider's own description and keys are fetched anew for each sign-in that is begun,
-//! which is seldom, and always right after the provider changed its keys.
+//! What was begun is remembered in the registry for ten minutes and is good once, at whichever node; the browser that comes
+//! back has to be the one that left, which a cookie tells. The provider's own description and keys are fetched anew at both
+//! ends of each sign-in, which is seldom, and always right after the provider changed its keys.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use lectern_host::BoxError;
-use lectern_host::records::Timestamp;
+use lectern_host::ports::RegistryError;
+use lectern_host::{BoxError, Host, errors};
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim, CoreJsonWebKey,
     CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreResponseType,
@@ -21,18 +20,19 @@ use openidconnect::core::{
 use openidconnect::{
     AdditionalClaims, AuthenticationFlow, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
     EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IdTokenFields,
-    IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, StandardErrorResponse,
-    StandardTokenResponse, TokenResponse,
+    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::memo_name::place;
 use crate::outside::Outsider;
+
+/// Under what sign-ins that were begun are remembered.
+const BEGUN: &str = "provider";
 
 /// How long signing in at the provider may take.
 const BEGUN_LIFETIME: Duration = Duration::from_secs(10 * 60);
-
-/// Most sign-ins that are under way at once; the oldest are forgotten first.
-const BEGUN_MAX: usize = 1000;
 
 /// Largest answer of a provider, in bytes.
 pub const PROVIDER_ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -115,13 +115,13 @@ type ProviderClient = Client<
     EndpointMaybeSet,
 >;
 
-/// A sign-in that is under way.
+/// A sign-in that is under way. There may be 65,536 of them; after that new ones take the places of old ones.
+#[derive(Serialize, Deserialize)]
 struct Begun {
-    client: ProviderClient,
-    nonce: Nonce,
-    verifier: PkceCodeVerifier,
+    state: String,
+    nonce: String,
+    verifier: String,
     next: String,
-    until: Timestamp,
 }
 
 /// Signing in with one provider.
@@ -130,13 +130,6 @@ pub(crate) struct SigningIn {
     pub(crate) provider: Provider,
     http: Arc<dyn ProviderHttp>,
     redirect_url: String,
-    begun: Mutex<BTreeMap<String, Begun>>,
-}
-
-impl Debug for Begun {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Begun(..)")
-    }
 }
 
 /// The error of a request, as the library wants one.
@@ -146,7 +139,7 @@ struct HttpTrouble(String);
 
 impl SigningIn {
     pub(crate) fn new(provider: Provider, http: Arc<dyn ProviderHttp>, public_url: &str) -> Self {
-        Self { provider, http, redirect_url: format!("{public_url}/sign-in/callback"), begun: Mutex::default() }
+        Self { provider, http, redirect_url: format!("{public_url}/sign-in/callback") }
     }
 
     /// How the library sends its requests.
@@ -158,8 +151,8 @@ impl SigningIn {
         }
     }
 
-    /// Where the browser goes to sign in, and the state that it has to come back with.
-    pub(crate) async fn begin(&self, next: &str, now: Timestamp) -> Result<(String, String), ProviderError> {
+    /// The provider as it describes itself now.
+    async fn client(&self) -> Result<ProviderClient, ProviderError> {
         let issuer = IssuerUrl::new(self.provider.issuer.clone());
         let issuer = issuer.map_err(|e| failed("the issuer of the provider")(e.to_string()))?;
         let http = self.sender();
@@ -168,9 +161,13 @@ impl SigningIn {
         let redirect = RedirectUrl::new(self.redirect_url.clone());
         let redirect = redirect.map_err(|e| failed("our own address")(e.to_string()))?;
         let secret = self.provider.client_secret.clone().map(ClientSecret::new);
-        let client: ProviderClient =
-            Client::from_provider_metadata(metadata, ClientId::new(self.provider.client_id.clone()), secret)
-                .set_redirect_uri(redirect);
+        let id = ClientId::new(self.provider.client_id.clone());
+        Ok(Client::from_provider_metadata(metadata, id, secret).set_redirect_uri(redirect))
+    }
+
+    /// Where the browser goes to sign in, and the state that it has to come back with.
+    pub(crate) async fn begin(&self, host: &Host, next: &str) -> Result<(String, String), ProviderError> {
+        let client = self.client().await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let flow = AuthenticationFlow::<CoreResponseType>::AuthorizationCode;
         let mut request = client.authorize_url(flow, CsrfToken::new_random, Nonce::new_random);
@@ -178,40 +175,68 @@ impl SigningIn {
             request = request.add_scope(Scope::new(scope.clone()));
         }
         let (url, state, nonce) = request.set_pkce_challenge(challenge).url();
-        let state = state.secret().clone();
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.retain(|_, other| now < other.until);
-        if begun.len() >= BEGUN_MAX
-            && let Some(oldest) = begun.iter().min_by_key(|(_, other)| other.until).map(|(state, _)| state.clone())
-        {
-            begun.remove(&oldest);
-        }
-        let until = now.plus(BEGUN_LIFETIME);
-        begun.insert(state.clone(), Begun { client, nonce, verifier, next: next.to_owned(), until });
+        let state = state.into_secret();
+        let (nonce, verifier) = (nonce.secret().clone(), verifier.into_secret());
+        let begun = Begun { state: state.clone(), nonce, verifier, next: next.to_owned() };
+        let begun = serde_json::to_vec(&begun).map_err(|e| failed("remembering what was begun")(e.to_string()))?;
+        let name = place(BEGUN, &state);
+        let put = host.update_memo(&name, |_, now| ((), Some((begun.clone(), now.plus(BEGUN_LIFETIME)))));
+        put.await.map_err(|e| failed("remembering what was begun")(errors::chain(&e)))?;
         Ok((url.to_string(), state))
+    }
+
+    /// What was begun with this state, once.
+    async fn begun(&self, host: &Host, state: &str) -> Result<Option<Begun>, RegistryError> {
+        let (registry, name) = (&host.ports().registry, place(BEGUN, state));
+        let Some(memo) = registry.memo(&name, host.now()).await? else { return Ok(None) };
+        let begun = serde_json::from_slice::<Begun>(&memo.value).ok().filter(|begun| begun.state == state);
+        let Some(begun) = begun else { return Ok(None) };
+        match registry.remove_memo(&name, memo.revision, host.now()).await {
+            Ok(()) => Ok(Some(begun)),
+            Err(RegistryError::Conflict) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Who it is that came back, and where they wanted to go. Good once.
     pub(crate) async fn finish(
         &self,
+        host: &Host,
         state: &str,
         code: &str,
-        now: Timestamp,
     ) -> Result<(Outsider, String), ProviderError> {
-        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(state);
-        let begun = begun.filter(|begun| now < begun.until);
+        let begun = self.begun(host, state).await;
+        let begun = begun.map_err(|e| failed("coming back from the provider")(errors::chain(&e)))?;
         let begun = begun.ok_or_else(|| failed("coming back from the provider")("nothing was begun".to_owned()))?;
+        let client = self.client().await?;
         let http = self.sender();
-        let request = begun.client.exchange_code(AuthorizationCode::new(code.to_owned()));
+        let request = client.exchange_code(AuthorizationCode::new(code.to_owned()));
         let request = request.map_err(|e| failed("asking the provider for a token")(e.to_string()))?;
-        let answer = request.set_pkce_verifier(begun.verifier).request_async(&http).await;
+        let answer = request.set_pkce_verifier(PkceCodeVerifier::new(begun.verifier)).request_async(&http).await;
         let answer = answer.map_err(|e| failed("asking the provider for a token")(chain(&e)))?;
         let token = answer.id_token();
         let token = token.ok_or_else(|| failed("the provider's answer")("it has no ID token".to_owned()))?;
-        let claims = token.claims(&begun.client.id_token_verifier(), &begun.nonce);
+        let claims = token.claims(&client.id_token_verifier(), &Nonce::new(begun.nonce));
         let claims = claims.map_err(|e| failed("the provider's ID token")(chain(&e)))?;
         // The standard claims and all others alike, by the names that the settings have.
-        let all = serde_json::to_value(claims).map_err(|e| failed("the provider's claims")(e.to_string()))?;
+        let as_json = |error: serde_json::Error| failed("the provider's claims")(error.to_string());
+        let mut all = serde_json::to_value(claims).map_err(as_json)?;
+        let wanted = std::iter::once(&self.provider.name_claim).chain(&self.provider.groups_claim);
+        if wanted.into_iter().any(|claim| all.get(claim).is_none())
+            && let Ok(request) = client.user_info(answer.access_token().clone(), Some(claims.subject().clone()))
+        {
+            // Many put no more into the token than who it is for, and tell the rest to who asks with it.
+            let told: Result<UserInfoClaims<Claims, CoreGenderClaim>, _> = request.request_async(&http).await;
+            let told = told.map_err(|e| failed("asking the provider who it is")(chain(&e)))?;
+            if let (Some(all), serde_json::Value::Object(told)) =
+                (all.as_object_mut(), serde_json::to_value(told).map_err(as_json)?)
+            {
+                // What is signed counts.
+                for (claim, value) in told {
+                    all.entry(claim).or_insert(value);
+                }
+            }
+        }
         let text = |claim: &str| all.get(claim).and_then(serde_json::Value::as_str).map(str::to_owned);
         if self.provider.name_claim == "email" && all.get("email_verified") == Some(&serde_json::Value::Bool(false)) {
             return Err(failed("the provider's claims")("the address was never verified".to_owned()));
@@ -227,5 +252,5 @@ impl SigningIn {
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
-    lectern_host::errors::chain(error)
+    errors::chain(error)
 }

@@ -33,19 +33,20 @@ pub(crate) async fn try_password(
     password: &str,
 ) -> Result<Attempt, Problem> {
     let name_key = name.trim().to_lowercase();
-    if !may_try(shared, visitor, &name_key) {
+    if !may_try(shared, visitor, &name_key).await? {
         return Ok(Attempt::TooMany);
     }
     let user = match shared.host.ports().registry.user_named(name.trim()).await {
         Ok(user) => Some(user),
         Err(RegistryError::NotFound) => None,
-        Err(error) => return Err(Problem::internal("finding a user", &error)),
+        Err(error) => return Err(Problem::registry("finding a user", &error)),
     };
     let stored = user.as_ref().and_then(|user| user.password.as_deref());
     let matches = shared.passwords.matches(password, stored).await;
     match (matches.map_err(|error| Problem::internal("checking a password", &error))?, user) {
         (true, Some(user)) if !user.disabled => {
-            shared.tries_by_name.forget(&name_key);
+            let forgotten = shared.tries_by_name.forget(&shared.host, &name_key).await;
+            forgotten.map_err(|e| Problem::registry("giving tries back", &e))?;
             Ok(Attempt::Known(Box::new(user)))
         }
         _ => {
@@ -56,15 +57,17 @@ pub(crate) async fn try_password(
 }
 
 /// Whether this visitor may try a password now, for whatever has this key. Counts as a try.
-pub(crate) fn may_try(shared: &Shared, visitor: &Visitor, key: &str) -> bool {
-    let now = shared.host.now();
+pub(crate) async fn may_try(shared: &Shared, visitor: &Visitor, key: &str) -> Result<bool, Problem> {
     let address_key = visitor.address.map_or_else(String::new, address_key);
     let tries = [(&shared.tries_by_address, address_key.as_str()), (&shared.tries_by_name, key)];
-    let may = tries.iter().all(|(tries, key)| tries.take(key, now).is_ok());
-    if !may {
-        tracing::warn!(client.address = ?visitor.address, "too many attempts to sign in");
+    for (tries, key) in tries {
+        let taken = tries.take(&shared.host, key).await;
+        if taken.map_err(|e| Problem::registry("counting attempts to sign in", &e))?.is_err() {
+            tracing::warn!(client.address = ?visitor.address, "too many attempts to sign in");
+            return Ok(false);
+        }
     }
-    may
+    Ok(true)
 }
 
 /// One key for all addresses that one subscriber has: of IPv6 the first 64 bits.
@@ -90,7 +93,7 @@ pub(crate) async fn open_session(shared: &Shared, user: &User, label: &str) -> R
         guest: None,
     };
     let opened = ports.registry.create_session(&session).await;
-    opened.map_err(|error| Problem::internal("opening a session", &error))?;
+    opened.map_err(|error| Problem::registry("opening a session", &error))?;
     tracing::info!(user.id = %user.id, "signed in");
     Ok(secret)
 }
@@ -99,7 +102,7 @@ pub(crate) async fn open_session(shared: &Shared, user: &User, label: &str) -> R
 pub(crate) async fn live_sessions(shared: &Shared, user: &User) -> Result<Vec<Session>, Problem> {
     let now = shared.host.now();
     let sessions = shared.host.ports().registry.sessions(&user.id).await;
-    let sessions = sessions.map_err(|error| Problem::internal("listing sessions", &error))?;
+    let sessions = sessions.map_err(|error| Problem::registry("listing sessions", &error))?;
     Ok(sessions.into_iter().filter(|session| lives(session, now)).collect())
 }
 
@@ -110,7 +113,7 @@ fn lives(session: &Session, now: Timestamp) -> bool {
 /// Ends a session.
 pub(crate) async fn end(shared: &Shared, session: &Session) -> Result<(), Problem> {
     let ended = shared.host.ports().registry.revoke_session(&session.id, shared.host.now()).await;
-    ended.map_err(|error| Problem::internal("ending a session", &error))
+    ended.map_err(|error| Problem::registry("ending a session", &error))
 }
 
 /// What a session is called, from what the browser says of itself: `Firefox, Windows`.

@@ -20,21 +20,21 @@ use http::HeaderValue;
 use http::header::SET_COOKIE;
 use http_body_util::BodyExt;
 use lectern_accounts::Passwords;
-use lectern_host::records::{Role, User};
 use lectern_host::{Body, Host};
 use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder};
 use tower_http::csrf::{ConfigError, CsrfLayer};
 
 use crate::cookies::{Cookies, session_id};
-use crate::first_link::FirstLink;
+use crate::first_link;
 use crate::outside::{self, Outsider};
+use crate::pages::see;
 use crate::pages::{
     account, admin, browse, details, link, moving, open, provider, rescued, sign_in, transfer, welcome,
 };
 use crate::problem::Problem;
 use crate::provider::{ProviderHttp, SigningIn};
-use crate::settings::WebSettings;
+use crate::settings::{Disk, SettingsReport, WebSettings};
 use crate::throttle::Throttle;
 use crate::visitor::{Address, Visitor};
 use crate::{assets, headers, signing_in};
@@ -57,6 +57,10 @@ pub struct WebParts {
     pub blanks: Vec<(&'static str, Bytes)>,
     /// How a provider is reached, if the settings name one.
     pub http: Option<Arc<dyn ProviderHttp>>,
+    /// The settings of the program, for administrators.
+    pub report: SettingsReport,
+    /// The disk that contents are on, where they are on one.
+    pub disk: Option<Arc<dyn Disk>>,
 }
 
 /// What every handler has at hand.
@@ -68,12 +72,13 @@ pub(crate) struct Shared {
     pub(crate) base: String,
     pub(crate) cookies: Cookies,
     pub(crate) passwords: Passwords,
-    pub(crate) first_link: FirstLink,
     pub(crate) tries_by_name: Throttle,
     pub(crate) tries_by_address: Throttle,
     pub(crate) blanks: Vec<(&'static str, Bytes)>,
     pub(crate) uploads: Semaphore,
     pub(crate) provider: Option<SigningIn>,
+    pub(crate) report: SettingsReport,
+    pub(crate) disk: Option<Arc<dyn Disk>>,
 }
 
 /// All pages. Clones are the same.
@@ -93,7 +98,6 @@ impl Pages {
         let host = parts.host;
         let public_url = host.settings().public_url.clone();
         let origin = host.links().origin().to_owned();
-        let random = &*host.ports().random;
         let csrf = CsrfLayer::new()
             .add_trusted_origin(&origin)?
             .with_rejection_response(|_| Problem::CrossSite.into_response());
@@ -101,11 +105,12 @@ impl Pages {
             base: public_url.strip_prefix(&origin).unwrap_or_default().to_owned(),
             cookies: Cookies::of(&public_url),
             passwords: Passwords::default(),
-            first_link: FirstLink::default(),
-            tries_by_name: Throttle::new(settings.tries_per_name, settings.try_again_after, random),
-            tries_by_address: Throttle::new(settings.tries_per_address, settings.try_again_after, random),
+            tries_by_name: Throttle::new("tries/name", settings.tries_per_name, settings.try_again_after),
+            tries_by_address: Throttle::new("tries/address", settings.tries_per_address, settings.try_again_after),
             uploads: Semaphore::new(settings.uploads_max),
             blanks: parts.blanks,
+            report: parts.report,
+            disk: parts.disk,
             provider: match (settings.provider.clone(), parts.http) {
                 (Some(provider), Some(http)) => Some(SigningIn::new(provider, http, &public_url)),
                 _ => None,
@@ -133,19 +138,18 @@ impl Pages {
         answer.map(|body| body.map_err(Into::into).boxed_unsync())
     }
 
-    /// A one-time link that makes the first administrator, if none can sign in yet. An earlier link is none any more.
+    /// A one-time link that makes the first administrator, if none can sign in yet.
     ///
     /// # Errors
     ///
     /// If the users cannot be listed.
     pub async fn first_link(&self) -> Result<Option<String>, lectern_host::ports::RegistryError> {
         let ports = self.shared.host.ports();
-        let can_sign_in = |user: &User| user.role == Role::Administrator && !user.disabled && user.password.is_some();
-        if ports.registry.users().await?.iter().any(can_sign_in) {
+        if first_link::is_settled(&*ports.registry).await? {
             return Ok(None);
         }
         let lifetime = self.shared.settings.first_link_lifetime;
-        let secret = self.shared.first_link.issue(&*ports.random, self.shared.host.now(), lifetime);
+        let secret = first_link::issue(&self.shared.host, &*ports.random, lifetime).await?;
         Ok(Some(format!("{}/welcome/{secret}", self.shared.host.settings().public_url)))
     }
 }
@@ -171,7 +175,7 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/bin/{change}", post(moving::change_bin))
         .route("/files/{file}/rename", post(browse::rename_file))
         .route("/download/{file}", get(transfer::download))
-        .route("/show/{file}", get(transfer::show))
+        .route("/show/{file}/{name}", get(transfer::show))
         .route("/search", get(browse::search))
         .route("/open/{file}/{mode}", get(open::open))
         .route("/open/{file}/token", post(open::token))
@@ -182,6 +186,7 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/details/{file}/versions/{version}", get(details::download_version))
         .route("/details/{file}/restore", post(details::restore))
         .route("/details/{file}/name-version", post(details::name_version))
+        .route("/details/{file}/keep-version", post(details::keep_version))
         .route("/details/{file}/release", post(details::release))
         .route("/sharing/{container}", get(details::sharing_of_container))
         .route("/share/{kind}/{id}", post(details::share))
@@ -195,6 +200,8 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/admin/clients", get(admin::clients))
         .route("/admin/clients/try", post(admin::try_client))
         .route("/admin/diagnostics", get(admin::diagnostics))
+        .route("/admin/storage", get(admin::storage))
+        .route("/admin/settings", get(admin::settings))
         .route("/shared", get(browse::shared_with_me))
         .route("/link/{secret}", get(link::show).post(link::submit))
         .route("/assets/{hash}/{name}", get(assets::asset))
@@ -209,8 +216,33 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/account/sessions/end", post(account::end_session))
         .route("/account/sessions/end-all", post(account::end_all_sessions))
         .fallback(|| async { Problem::NotFound })
-        .method_not_allowed_fallback(|| async { Problem::Method })
+        .method_not_allowed_fallback(back_to_page)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+}
+
+/// The page that a form belongs to, by the path that the form is sent to. A refused form is answered with that page under
+/// the form's own path, which nobody can ask for again: reloading, choosing a language and coming back from signing in
+/// lead to the page instead.
+pub(crate) fn page_of(path: &str) -> Option<String> {
+    let mut names = path.split('/').skip(1);
+    let page = match (names.next()?, names.next(), names.next()) {
+        ("browse", Some(id), Some(_)) => format!("/browse/{id}"),
+        ("files" | "details", Some(id), Some(_)) | ("share", Some("file"), Some(id)) => format!("/details/{id}"),
+        ("share", Some("container"), Some(id)) => format!("/sharing/{id}"),
+        ("admin", Some(tab), Some(_)) => format!("/admin/{tab}"),
+        (page @ ("bin" | "account" | "rescued"), Some(_), _) => format!("/{page}"),
+        _ => return None,
+    };
+    Some(page)
+}
+
+/// Somebody asks for the path of a form as if it were a page.
+async fn back_to_page(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let reads = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
+    match page_of(request.uri().path()).filter(|_| reads) {
+        Some(page) => see(&shared, &page, None),
+        None => Problem::Method.into_response(),
+    }
 }
 
 async fn complete(mut answer: Response) -> Response {

@@ -132,6 +132,21 @@ impl Words {
         self.format(id, Some(&arguments))
     }
 
+    /// The text of a message with two values in it.
+    pub(crate) fn with2<'a>(
+        self,
+        id: &str,
+        first: &'a str,
+        value: impl Into<FluentValue<'a>>,
+        second: &'a str,
+        other: impl Into<FluentValue<'a>>,
+    ) -> String {
+        let mut arguments = FluentArgs::with_capacity(2);
+        arguments.set(first, value);
+        arguments.set(second, other);
+        self.format(id, Some(&arguments))
+    }
+
     fn format(self, id: &str, arguments: Option<&FluentArgs<'_>>) -> String {
         let [english, german] = &*BUNDLES;
         let bundle = match self.0 {
@@ -140,12 +155,17 @@ impl Words {
         };
         let Some(pattern) = bundle.get_message(id).and_then(|message| message.value()) else {
             tracing::error!(message = id, language = self.0.tag(), "a text is missing");
+            #[cfg(test)]
+            panic!("{id} is missing in {}", self.0.tag());
+            #[cfg(not(test))]
             return id.to_owned();
         };
         let mut errors = Vec::new();
         let text: Cow<'_, str> = bundle.format_pattern(pattern, arguments, &mut errors);
         if !errors.is_empty() {
             tracing::error!(message = id, language = self.0.tag(), ?errors, "a text lacks a value");
+            #[cfg(test)]
+            panic!("{id} lacks a value in {}", self.0.tag());
         }
         text.into_owned()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lectern_host::ports::{FileCommit, Page, RegistryError};
 use lectern_host::records::{
     CoauthLock, CoauthTable, Content, FileRecord, Fingerprint, Held, LockState, ModifiedAt, Pending, Revision,
-    Timestamp, VersionEntry,
+    Timestamp, VersionEntry, VersionMark,
 };
 use lectern_host::wopi::coauth::{CoauthLockId, CoauthLockMetadata, CoauthLockType};
 use lectern_host::wopi::{ContainerId, FileId, ItemVersion, LockId};
@@ -67,6 +67,7 @@ fn elaborate(root: &ContainerId) -> Vec<FileRecord> {
             replaces: Some((content_id(1), Fingerprint { inode: 1 << 63, born_ns: None, size: 0, modified_ns: -1 })),
         }),
         deleted_at: None,
+        mark: VersionMark { label: Some("Übergabe 'A' \"1\"".into()), keep: true },
     };
     let exclusive = CoauthLock {
         id: CoauthLockId::parse(&"\"\\'~ ".repeat(204)).unwrap(),

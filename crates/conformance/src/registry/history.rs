@@ -1,6 +1,6 @@
 //! Versions, rescued saves, what is still pointed to, and discovery documents.
 
-use lectern_host::ports::FileCommit;
+use lectern_host::ports::{FileCommit, Tally, Usage};
 use lectern_host::records::{
     Content, ContentId, DiscoveryCache, FileRecord, ModifiedAt, Pending, RescuedSave, Timestamp, VersionEntry,
 };
@@ -267,4 +267,25 @@ pub async fn a_discovery_document_is_replaced(registry: Fresh) {
     registry.put_discovery(&second).await.unwrap();
     assert_eq!(registry.discovery("office").await.unwrap(), second);
     assert_eq!(registry.discovery("Office").await.unwrap(), other);
+}
+
+/// Files, versions, deleted files and refused saves are counted and summed apart from one another; of nothing the sum is 0.
+pub async fn everything_is_counted_and_summed_by_kind(registry: Fresh) {
+    assert_eq!(registry.usage().await.unwrap(), Usage::default());
+    let tally = |count, bytes| Tally { count, bytes };
+    let large = 5 << 40;
+    let sized = |record: FileRecord, size| FileRecord { content: Content { size, ..record.content.clone() }, ..record };
+    let commit = |record: FileRecord, replaced| FileCommit { record, replaced };
+    let root = registry.root().await.unwrap().id;
+    let a = registry.create_file(&sized(file("a", &root, "a"), 3)).await.unwrap();
+    registry.create_file(&sized(file("b", &root, "b"), large)).await.unwrap();
+    let next = FileRecord { version: a.version.next(), content: Content { size: 5, ..content(9) }, ..a.clone() };
+    registry.commit_file(&commit(next, Some(entry(&a, None, false)))).await.unwrap();
+    let gone = registry.create_file(&sized(file("gone", &root, "gone"), 40)).await.unwrap();
+    registry.commit_file(&commit(FileRecord { deleted_at: Some(Timestamp(1)), ..gone }, None)).await.unwrap();
+    registry.add_rescued(&rescued(100, "bob", 1)).await.unwrap();
+    registry.add_rescued(&rescued(200, "carol", 1)).await.unwrap();
+    let usage =
+        Usage { files: tally(2, 5 + large), versions: tally(1, 3), deleted: tally(1, 40), rescued: tally(2, 300) };
+    assert_eq!(registry.usage().await.unwrap(), usage);
 }

@@ -2,7 +2,7 @@
 
 use lectern_host::records::{
     CoauthLock, CoauthTable, ContainerRecord, Content, ContentId, FileRecord, Fingerprint, Held, LockState, ModifiedAt,
-    Revision, Role, Session, SessionId, Timestamp, User,
+    Revision, Role, Session, SessionId, Timestamp, User, VersionMark,
 };
 use lectern_host::wopi::coauth::{CoauthLockId, CoauthLockMetadata, CoauthLockType};
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, UserId};
@@ -94,6 +94,7 @@ pub fn file(id: &str, container: &ContainerId, called: &str) -> FileRecord {
         seen: None,
         pending: None,
         deleted_at: None,
+        mark: VersionMark::default(),
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
-use super::in_ci;
+use super::missing;
 
 /// Who signed the certificate that the server shows for `localhost`: a file in PEM. It was made for these tests, and
 /// the key is in the repository.
@@ -88,8 +88,7 @@ impl Postgres {
     /// If it cannot be started.
     pub fn start_with(settings: &[(&str, &str)]) -> Option<Self> {
         let Some(programs) = programs() else {
-            assert!(!in_ci(), "PostgreSQL is missing, and CI must run this test\nhint: apt-get install postgresql");
-            eprintln!("SKIPPED: PostgreSQL is missing (Debian package postgresql-15)");
+            missing("PostgreSQL", "apt-get install postgresql");
             return None;
         };
         let folder = tempfile::Builder::new()

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http_body::Body as _;
@@ -18,64 +17,20 @@ use wopi_service::PutChunkedFileDone;
 use super::*;
 use crate::access::Rights;
 use crate::caller::Admission;
-use crate::clients::Clients;
-use crate::host::{HostSettings, Ports};
+use crate::doubles::{TestClock, host_over};
+use crate::host::HostSettings;
 use crate::memory::contents::MemoryContents;
 use crate::memory::registry::MemoryRegistry;
 use crate::parts::KEPT;
-use crate::ports::{
-    Clock, Contents as _, DiscoverySource, Located, Random, Registry as _, TokenClaims, TokenError, TokenResource,
-    Tokens,
+use crate::ports::{Contents as _, Located, Registry as _, TokenClaims};
+use crate::records::{
+    Content, ContentId, LockState, ModifiedAt, Revision, Role, SessionId, Timestamp, User, VersionMark,
 };
-use crate::records::{Content, ContentId, LockState, ModifiedAt, Revision, Role, SessionId, Timestamp, User};
 use crate::{BoxError, ports};
 
 mod compose;
 mod remembered;
 mod uploads;
-
-#[derive(Debug)]
-struct TestClock(AtomicI64);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// Counts, so that every run is the same.
-#[derive(Debug)]
-struct TestRandom(AtomicU64);
-
-impl Random for TestRandom {
-    fn fill(&self, buffer: &mut [u8]) {
-        let number = self.0.fetch_add(1, Ordering::SeqCst).to_be_bytes();
-        buffer.iter_mut().zip(number.iter().cycle()).for_each(|(to, from)| *to = *from);
-    }
-}
-
-#[derive(Debug)]
-struct NoTokens;
-
-impl Tokens for NoTokens {
-    fn seal(&self, _: &TokenClaims, _: &TokenResource) -> String {
-        "token".to_owned()
-    }
-
-    fn open(&self, _: &str, _: &TokenResource, _: Timestamp) -> Result<TokenClaims, TokenError> {
-        Err(TokenError::NotOurs)
-    }
-}
-
-#[derive(Debug)]
-struct NoDiscovery;
-
-#[async_trait]
-impl DiscoverySource for NoDiscovery {
-    async fn fetch(&self, _: &str) -> Result<String, BoxError> {
-        Err("there is no network here".into())
-    }
-}
 
 const BODY_BYTES_MAX: u64 = 1 << 20;
 
@@ -106,28 +61,11 @@ struct Setup {
 
 impl Setup {
     async fn new() -> Self {
-        let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000)));
+        let clock = TestClock::at(1_700_000_000_000);
         let registry = Arc::new(MemoryRegistry::new());
         let contents = Arc::new(MemoryContents::new());
-        let clients = Clients::load(
-            Vec::new(),
-            Arc::clone(&registry) as Arc<dyn ports::Registry>,
-            Arc::new(NoDiscovery),
-            clock.clone(),
-        )
-        .await
-        .unwrap();
-        let ports = Ports {
-            registry: registry.clone(),
-            contents: contents.clone(),
-            tree: None,
-            tokens: Arc::new(NoTokens),
-            clients,
-            clock: clock.clone(),
-            random: Arc::new(TestRandom(AtomicU64::new(0))),
-        };
         let settings = HostSettings { body_bytes_max: BODY_BYTES_MAX, ..HostSettings::new("https://host.example") };
-        let host = Host::new(ports, settings);
+        let host = host_over(registry.clone(), contents.clone(), clock.clone(), settings).await;
         let user = User {
             id: UserId::parse("alice").unwrap(),
             name: "alice".to_owned(),
@@ -169,6 +107,7 @@ impl Setup {
             seen: None,
             pending: None,
             deleted_at: None,
+            mark: VersionMark::default(),
         };
         let record = registry.create_file(&record).await.unwrap();
         let rights = Rights::of(&user, &claims);

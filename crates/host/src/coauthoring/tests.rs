@@ -1,64 +1,20 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use wopi::coauth::{LockTerms, PresentedLock};
 use wopi::operation::{RelativeTarget, RequestedName, SaveFacts};
 use wopi::{ContainerId, FileId, FileName, ItemVersion, LockId, UserId, WopiError};
-use wopi_service::BoxError;
 
 use super::*;
 use crate::access::Rights;
 use crate::caller::Admission;
-use crate::clients::Clients;
+use crate::doubles::{TestClock, host_over};
 use crate::memory::contents::MemoryContents;
 use crate::memory::registry::MemoryRegistry;
-use crate::ports::{Clock, DiscoverySource, Random, TokenClaims, TokenError, TokenResource, Tokens};
-use crate::records::{Content, ContentId, ModifiedAt, Revision, Role, SessionId, User};
-use crate::{HostSettings, Ports, full};
-
-#[derive(Debug)]
-struct TestClock(AtomicI64);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// Counts, so that no two ids are the same.
-#[derive(Debug, Default)]
-struct Counting(AtomicU8);
-
-impl Random for Counting {
-    fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(self.0.fetch_add(1, Ordering::SeqCst));
-    }
-}
-
-#[derive(Debug)]
-struct NoTokens;
-
-impl Tokens for NoTokens {
-    fn seal(&self, _: &TokenClaims, _: &TokenResource) -> String {
-        "token".to_owned()
-    }
-
-    fn open(&self, _: &str, _: &TokenResource, _: Timestamp) -> Result<TokenClaims, TokenError> {
-        Err(TokenError::Missing)
-    }
-}
-
-#[derive(Debug)]
-struct NoDiscovery;
-
-#[async_trait]
-impl DiscoverySource for NoDiscovery {
-    async fn fetch(&self, _: &str) -> Result<String, BoxError> {
-        Err("nobody is there".into())
-    }
-}
+use crate::ports::TokenClaims;
+use crate::records::{Content, ContentId, ModifiedAt, Revision, Role, SessionId, User, VersionMark};
+use crate::{HostSettings, full};
 
 const CONTAINER: &str = "root";
 
@@ -70,20 +26,10 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000)));
-        let registry: Arc<dyn crate::ports::Registry> = Arc::new(MemoryRegistry::new());
-        let source = Arc::new(NoDiscovery);
-        let clients = Clients::load(Vec::new(), registry.clone(), source, clock.clone()).await.unwrap();
-        let ports = Ports {
-            registry,
-            contents: Arc::new(MemoryContents::new()),
-            tree: None,
-            tokens: Arc::new(NoTokens),
-            clients,
-            clock: clock.clone(),
-            random: Arc::new(Counting::default()),
-        };
-        let host = Arc::new(Host::new(ports, HostSettings::new("https://h.example")));
+        let clock = TestClock::at(1_700_000_000_000);
+        let (registry, contents) = (Arc::new(MemoryRegistry::new()), Arc::new(MemoryContents::new()));
+        let settings = HostSettings::new("https://h.example");
+        let host = Arc::new(host_over(registry, contents, clock.clone(), settings).await);
         let world = Self { host, clock };
         let id = ContentId::new(world.host.now(), [9; 10]);
         world.host.ports.contents.put(&id, full("nine byte"), 9).await.unwrap();
@@ -108,6 +54,7 @@ impl World {
             seen: None,
             pending: None,
             deleted_at: None,
+            mark: VersionMark::default(),
         };
         world.host.ports.registry.create_file(&record).await.unwrap();
         world

@@ -6,20 +6,20 @@
 //! | one's own name, password and sessions | yes | yes | no |
 //! | sessions of others | yes | no | no |
 //! | the last refused requests | yes | no | no |
+//! | how much is stored | yes | no | no |
 //!
 //! There always is an administrator who is not shut out.
 
 use std::fmt;
 
 use wopi::UserId;
-use wopi_service::RefusalReport;
 
 use super::sharing::short;
 use super::{Denied, Desk, NameFault, Why};
 use crate::host::{COMMIT_ATTEMPTS_MAX, Host};
 use crate::ids;
-use crate::ports::RegistryError;
-use crate::records::{Revision, Role, Session, SessionId, Timestamp, User};
+use crate::ports::{RegistryError, Usage};
+use crate::records::{RefusedRequest, Revision, Role, Session, SessionId, Timestamp, User};
 use crate::sharing::{Group, GroupId};
 
 /// Most users.
@@ -173,6 +173,13 @@ impl Desk<'_> {
         }
     }
 
+    /// How much is stored.
+    pub async fn usage(&self) -> Result<Usage, Denied> {
+        self.must_administer()?;
+        let usage = self.host.ports.registry.usage().await;
+        usage.map_err(|e| Denied::registry("summing up what is stored", &e))
+    }
+
     // ── users ──
 
     /// The account of the person at the desk.
@@ -252,8 +259,12 @@ impl Desk<'_> {
     /// Load, decide, commit; with everybody else who administers in line, so that two who demote each other at the same
     /// moment do not both succeed.
     async fn change(&self, id: &UserId, change: impl Fn(&mut User) + Send + Sync) -> Result<Account, Denied> {
+        let changed = self.host.in_turn("administering", self.change_alone(id, change)).await;
+        changed.map_err(|e| Denied::registry("waiting for others who administer", &e))?
+    }
+
+    async fn change_alone(&self, id: &UserId, change: impl Fn(&mut User) + Send + Sync) -> Result<Account, Denied> {
         let registry = &self.host.ports.registry;
-        let _turn = self.host.administering.lock().await;
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             let user = registry.user(id).await.map_err(|e| Denied::registry("reading a user", &e))?;
             let mut next = user.clone();
@@ -410,9 +421,9 @@ impl Desk<'_> {
     // ── diagnostics ──
 
     /// The last refused WOPI requests, latest first, each with the exact reason.
-    pub fn refusals(&self) -> Result<Vec<RefusalReport>, Denied> {
+    pub async fn refusals(&self) -> Result<Vec<RefusedRequest>, Denied> {
         self.must_administer()?;
-        Ok(self.host.refusals())
+        Ok(self.host.refusals().await?)
     }
 }
 

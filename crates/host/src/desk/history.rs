@@ -13,7 +13,7 @@ use crate::access::Right;
 use crate::locks;
 use crate::people::is_guest;
 use crate::ports::RegistryError;
-use crate::records::{Content, ContentId, FileRecord, ModifiedAt, VersionEntry};
+use crate::records::{Content, ContentId, FileRecord, ModifiedAt, VersionEntry, VersionMark};
 use crate::saving::Staged;
 use crate::{errors, ports};
 
@@ -67,7 +67,7 @@ impl Desk<'_> {
         let past = self.versions(file).await?;
         Ok(History {
             file: FileEntry::of(&record, self.host.now()),
-            current: Version::of(record.version, record.content, None, false),
+            current: Version::of(record.version, record.content, record.mark.label, record.mark.keep),
             past: past.into_iter().map(|old| Version::of(old.version, old.content, old.label, old.keep)).collect(),
         })
     }
@@ -147,24 +147,44 @@ impl Desk<'_> {
     pub async fn name_version(&self, file: &FileId, version: ItemVersion, name: Option<&str>) -> Result<(), Denied> {
         let name = name.map(str::trim).filter(|name| !name.is_empty());
         let name = name.map(|name| name.chars().filter(|c| !c.is_control()).take(VERSION_NAME_LENGTH_MAX).collect());
-        self.amend_version(file, version, |entry| entry.label.clone_from(&name)).await
+        self.mark_version(file, version, |mark| mark.label.clone_from(&name)).await
     }
 
     /// Keeps a version for good, or no more.
     pub async fn keep_version(&self, file: &FileId, version: ItemVersion, keep: bool) -> Result<(), Denied> {
-        self.amend_version(file, version, |entry| entry.keep = keep).await
+        self.mark_version(file, version, |mark| mark.keep = keep).await
     }
 
-    async fn amend_version(
+    /// Changes what is said of a version: in the file's record as long as it is the current one, in the history after
+    /// that.
+    async fn mark_version(
         &self,
         file: &FileId,
         version: ItemVersion,
-        change: impl Fn(&mut VersionEntry) + Send,
+        change: impl Fn(&mut VersionMark) + Send + Sync,
     ) -> Result<(), Denied> {
-        self.at_file(file, Right::Edit).await?;
-        let mut entry = self.version(file, version).await?;
-        change(&mut entry);
-        let amended = self.host.ports.registry.amend_version(&entry).await;
+        let at = self.at_file(file, Right::Edit).await?;
+        let record = self.host.current(at.record()).await?;
+        let (_, done) = self
+            .host
+            .update(file, Some(&record), |record, _| {
+                let is_current = record.version == version;
+                if is_current {
+                    change(&mut record.mark);
+                }
+                Ok((is_current, None))
+            })
+            .await?;
+        if done {
+            return Ok(());
+        }
+        // It may have become a part of the history while we looked.
+        let VersionEntry { file, version, content, label, keep } = self.version(file, version).await?;
+        let mut mark = VersionMark { label, keep };
+        change(&mut mark);
+        let VersionMark { label, keep } = mark;
+        let amended =
+            self.host.ports.registry.amend_version(&VersionEntry { file, version, content, label, keep }).await;
         amended.map_err(|e| Denied::registry("amending a version", &e))
     }
 

@@ -3,6 +3,7 @@
 //! A listing begins with the containers, by name, and goes on with the files in the order that was asked for. A page of it
 //! costs what is on it, by name; any other order is offered where a container has at most [`SORTED_MAX`] things in it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
@@ -11,7 +12,7 @@ use super::{Denied, Desk};
 use crate::access::Right;
 use crate::locks;
 use crate::order::{folded, sort_key};
-use crate::ports::{Mark, Named, RegistryError, Slice, Sort};
+use crate::ports::{CONTAINER_DEPTH_MAX, Mark, Named, RegistryError, Slice, Sort};
 use crate::records::{ContainerRecord, FileRecord, ModifiedAt, Timestamp};
 
 /// Most things in a container for which files are ordered otherwise than by name.
@@ -24,14 +25,17 @@ pub const LOOKED_AT_MAX: usize = 1_000;
 /// Most things on a page.
 pub const PAGE_MAX: usize = 1_000;
 
-/// Most things that a search finds.
-pub const FOUND_MAX: usize = 200;
+/// Most finds on a page of a search.
+pub const FOUND_PER_PAGE: usize = 200;
 
 /// Most names that a search looks at.
 pub const SEARCHED_MAX: usize = 2_000_000;
 
-/// Most finds that are looked into, to see whether the person may have them, before [`FOUND_MAX`] are.
-const CANDIDATES_MAX: usize = 2_000;
+/// Most finds of a search, on all of its pages. Of each it is looked up where it is and whether the person may have it.
+pub const FOUND_MAX: usize = 2_000;
+
+/// Most finds anywhere that a search below a container looks through for those that are there.
+const CANDIDATES_MAX: usize = 20_000;
 
 /// Longest text that is searched for, in characters.
 pub const SEARCH_LENGTH_MAX: usize = 200;
@@ -171,13 +175,28 @@ pub struct Listing {
     pub next: Option<Cursor>,
 }
 
-/// What a search found.
+/// Something that a search found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Find {
+    /// What it is.
+    pub entry: Entry,
+    /// The way to it.
+    pub way: Vec<Step>,
+    /// What the person may do with it.
+    pub right: Right,
+}
+
+/// A page of what a search found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Found {
+    /// Below which container was searched.
+    pub below: Option<Step>,
     /// By name.
-    pub entries: Vec<(Entry, Vec<Step>)>,
-    /// Whether there may be more.
-    pub more: bool,
+    pub finds: Vec<Find>,
+    /// How many finds come before the next page; `None` on the last.
+    pub next: Option<usize>,
+    /// Whether so much was found that not everything was looked at.
+    pub cut: bool,
 }
 
 impl Desk<'_> {
@@ -198,8 +217,16 @@ impl Desk<'_> {
         let registry = &self.host.ports.registry;
         let at = self.at_container(container, Right::View).await?;
         let failed = |error: RegistryError| Denied::registry("listing a container", &error);
-        let many = SORTED_MAX.max(LOOKED_AT_MAX) + 1;
-        let count = registry.count_in(container, many).await.map_err(failed)?;
+        // Counting costs a look at each name, so no further is counted than it matters for this page.
+        let counts_to = match (order.sort, after) {
+            (Sort::Name, None) => LOOKED_AT_MAX,
+            (Sort::Name, Some(_)) => 0,
+            _ => SORTED_MAX.max(LOOKED_AT_MAX),
+        };
+        let count = match counts_to {
+            0 => 0,
+            max => registry.count_in(container, max + 1).await.map_err(failed)?,
+        };
         let gone =
             if after.is_none() && count <= LOOKED_AT_MAX { Some(self.host.reconcile(container).await?) } else { None };
         let order = if count > SORTED_MAX { Order { sort: Sort::Name, ..order } } else { order };
@@ -269,58 +296,100 @@ impl Desk<'_> {
         Ok((FileEntry::of(&record, self.host.now()), at.right))
     }
 
-    /// Files and containers whose name has this text in it, letter case and accents aside, below a container or anywhere:
-    /// at most [`FOUND_MAX`] that the person may see, each with the way to it.
-    pub async fn search(&self, text: &str, below: Option<&ContainerId>) -> Result<Found, Denied> {
+    /// Files and containers whose name has this text in it, letter case and accents aside, below a container or anywhere,
+    /// that the person may see: a page of them, after the first `from`.
+    pub async fn search(&self, text: &str, below: Option<&ContainerId>, from: usize) -> Result<Found, Denied> {
         let text: String = text.trim().chars().take(SEARCH_LENGTH_MAX).collect();
         let text = folded(&text);
-        let mut found = Found { entries: Vec::new(), more: false };
+        let below = match below {
+            Some(below) => Some(Step::of(&self.at_container(below, Right::View).await?.record)),
+            None => None,
+        };
+        let mut found = Found { below, finds: Vec::new(), next: None, cut: false };
         if text.is_empty() {
             return Ok(found);
         }
-        if let Some(below) = below {
-            self.at_container(below, Right::View).await?;
-        }
-        let named = self.host.ports.registry.named_like(&text, SEARCHED_MAX, CANDIDATES_MAX).await;
+        let candidates_max = if found.below.is_some() { CANDIDATES_MAX } else { FOUND_MAX };
+        let named = self.host.ports.registry.named_like(&text, SEARCHED_MAX, candidates_max).await;
         let named = named.map_err(|e| Denied::registry("searching names", &e))?;
-        found.more = named.len() == CANDIDATES_MAX;
+        found.cut = named.len() == candidates_max;
+        let mut known = found.below.as_ref().map(|below| BTreeMap::from([(below.id.clone(), true)]));
         for named in &named {
-            let Some((entry, above, rights)) = self.found(named).await? else { continue };
-            if below.is_some_and(|below| above.iter().all(|container| container.id != *below)) {
+            if let Some(known) = &mut known
+                && !self.is_below(named, known).await?
+            {
                 continue;
             }
-            if found.entries.len() == FOUND_MAX {
-                found.more = true;
+            if found.finds.len() == FOUND_MAX {
+                found.cut = true;
                 break;
             }
-            found.entries.push((entry, way_of(&above, &rights)));
+            found.finds.extend(self.found(named).await?);
         }
-        found.entries.sort_by_cached_key(|(entry, _)| (sort_key(entry.name()), entry.name().as_str().to_owned()));
+        let key = |find: &Find| (sort_key(find.entry.name()), find.entry.name().as_str().to_owned());
+        found.finds.sort_by_cached_key(key);
+        let from = from.min(found.finds.len());
+        found.finds.drain(..from);
+        if found.finds.len() > FOUND_PER_PAGE {
+            found.finds.truncate(FOUND_PER_PAGE);
+            found.next = Some(from + FOUND_PER_PAGE);
+        }
         Ok(found)
     }
 
-    /// What was found, the containers it is in, and what the person may do in each of those; if they may see it and it
-    /// still is there.
-    async fn found(&self, named: &Named) -> Result<Option<FoundOne>, Denied> {
+    /// Whether something is in a container that is known to be below the one that is searched, or becomes known to be.
+    async fn is_below(&self, named: &Named, known: &mut BTreeMap<ContainerId, bool>) -> Result<bool, Denied> {
+        let registry = &self.host.ports.registry;
+        let above = match named {
+            Named::File(id) => registry.file(id).await.map(|file| Some(file.container)),
+            Named::Container(id) => registry.container(id).await.map(|container| container.parent),
+        };
+        let mut above = match above {
+            Ok(above) => above,
+            Err(RegistryError::NotFound) => None,
+            Err(error) => return Err(Denied::registry("reading where something is", &error)),
+        };
+        let mut passed = Vec::new();
+        let mut is_below = false;
+        while let Some(id) = above.take() {
+            if let Some(known) = known.get(&id) {
+                is_below = *known;
+                break;
+            }
+            if passed.len() < CONTAINER_DEPTH_MAX {
+                above = match registry.container(&id).await {
+                    Ok(container) => container.parent,
+                    Err(RegistryError::NotFound) => None,
+                    Err(error) => return Err(Denied::registry("reading a container", &error)),
+                };
+            }
+            passed.push(id);
+        }
+        known.extend(passed.into_iter().map(|id| (id, is_below)));
+        Ok(is_below)
+    }
+
+    /// What was found, if the person may see it and it still is there.
+    async fn found(&self, named: &Named) -> Result<Option<Find>, Denied> {
         let registry = &self.host.ports.registry;
         match named {
             Named::File(id) => match registry.file_and_containers(id).await {
                 Ok((record, containers)) => {
                     let containers: Vec<_> = containers.into_iter().map(Arc::new).collect();
                     let (right, rights) = self.rights_of(Some(&record), &containers).await?;
-                    let there = record.deleted_at.is_none() && right.is_some();
-                    Ok(there.then(|| (Entry::File(FileEntry::of(&record, self.host.now())), containers, rights)))
+                    let right = right.filter(|_| record.deleted_at.is_none());
+                    let entry = Entry::File(FileEntry::of(&record, self.host.now()));
+                    Ok(right.map(|right| Find { entry, way: way_of(&containers, &rights), right }))
                 }
                 Err(RegistryError::NotFound) => Ok(None),
                 Err(error) => Err(Denied::registry("reading a file", &error)),
             },
             Named::Container(id) => match registry.container(id).await {
                 Ok(record) => {
-                    let mut above = self.host.containers_from(&record).await?;
-                    let (right, mut rights) = self.rights_of(None, &above).await?;
-                    above.remove(0);
-                    rights.remove(0);
-                    Ok(right.is_some().then(|| (Entry::Container(Step::of(&record)), above, rights)))
+                    let above = self.host.containers_from(&record).await?;
+                    let (right, rights) = self.rights_of(None, &above).await?;
+                    let way = way_of(above.get(1..).unwrap_or_default(), rights.get(1..).unwrap_or_default());
+                    Ok(right.map(|right| Find { entry: Entry::Container(Step::of(&record)), way, right }))
                 }
                 Err(RegistryError::NotFound) => Ok(None),
                 Err(error) => Err(Denied::registry("reading a container", &error)),
@@ -328,9 +397,6 @@ impl Desk<'_> {
         }
     }
 }
-
-/// Something that was found, the containers it is in, and the rights there.
-type FoundOne = (Entry, Vec<Arc<ContainerRecord>>, Vec<Option<Right>>);
 
 /// From the outermost container that the person may see down to the innermost.
 fn way_of(above: &[Arc<ContainerRecord>], rights: &[Option<Right>]) -> Vec<Step> {

@@ -44,7 +44,7 @@ pub use editing::{Editor, EditorToken, Offer};
 pub use filing::{Download, IfTaken};
 pub use history::{History, Version};
 pub use holding::{HeldBy, Holder};
-pub use listing::{Cursor, Entry, FileEntry, Found, Listing, Order, Step};
+pub use listing::{Cursor, Entry, FileEntry, Find, Found, Listing, Order, Step};
 pub use rescued::Rescued;
 pub use sharing::{LinkOffer, LinkSecret, NewLink, Shared, SharedLink, SharedWith};
 pub use why::{Denied, NameFault, Why};

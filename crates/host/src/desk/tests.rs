@@ -1,67 +1,18 @@
 //! The desk over the memory ports: where files live in no folder, names are only in the registry.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use http_body_util::BodyExt as _;
 use wopi::ItemVersion;
-use wopi_service::BoxError;
 
 use super::*;
-use crate::clients::Clients;
+use crate::doubles::{TestClock, host_over};
 use crate::memory::contents::MemoryContents;
 use crate::memory::registry::MemoryRegistry;
-use crate::ports::{Clock, DiscoverySource, Random, Registry, TokenResource, Tokens};
-use crate::records::Timestamp;
 use crate::sharing::Principal;
-use crate::{HostSettings, Ports, full};
-
-#[derive(Debug)]
-struct TestClock(AtomicI64);
-
-impl Clock for TestClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-}
-
-/// Counts, so that no two ids are the same.
-#[derive(Debug, Default)]
-struct Counting(AtomicU64);
-
-impl Random for Counting {
-    fn fill(&self, buffer: &mut [u8]) {
-        for chunk in buffer.chunks_mut(8) {
-            let bytes = self.0.fetch_add(1, Ordering::SeqCst).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
-            chunk.copy_from_slice(&bytes[..chunk.len()]);
-        }
-    }
-}
-
-#[derive(Debug)]
-struct NoTokens;
-
-impl Tokens for NoTokens {
-    fn seal(&self, _: &TokenClaims, _: &TokenResource) -> String {
-        "token".to_owned()
-    }
-
-    fn open(&self, _: &str, _: &TokenResource, _: Timestamp) -> Result<TokenClaims, TokenError> {
-        Err(TokenError::Missing)
-    }
-}
-
-#[derive(Debug)]
-struct NoDiscovery;
-
-#[async_trait]
-impl DiscoverySource for NoDiscovery {
-    async fn fetch(&self, _: &str) -> Result<String, BoxError> {
-        Err("nobody is there".into())
-    }
-}
+use crate::{HostSettings, full};
 
 struct World {
     host: Host,
@@ -70,20 +21,10 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000)));
-        let registry: Arc<dyn Registry> = Arc::new(MemoryRegistry::new());
-        let source = Arc::new(NoDiscovery);
-        let clients = Clients::load(Vec::new(), registry.clone(), source, clock.clone()).await.unwrap();
-        let ports = Ports {
-            registry,
-            contents: Arc::new(MemoryContents::new()),
-            tree: None,
-            tokens: Arc::new(NoTokens),
-            clients,
-            clock: clock.clone(),
-            random: Arc::new(Counting::default()),
-        };
-        Self { host: Host::new(ports, HostSettings::new("https://h.example")), clock }
+        let clock = TestClock::at(1_700_000_000_000);
+        let (registry, contents) = (Arc::new(MemoryRegistry::new()), Arc::new(MemoryContents::new()));
+        let host = host_over(registry, contents, clock.clone(), HostSettings::new("https://h.example")).await;
+        Self { host, clock }
     }
 
     async fn person(&self, name: &str, role: Role) -> (Desk<'_>, UserId) {

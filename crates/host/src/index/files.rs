@@ -10,7 +10,7 @@ use crate::errors;
 use crate::host::Host;
 use crate::naming;
 use crate::ports::{Tree, TreeEntry, TreePath};
-use crate::records::{Content, FileRecord, Fingerprint, LockState, ModifiedAt, Revision};
+use crate::records::{Content, FileRecord, Fingerprint, LockState, ModifiedAt, Revision, VersionMark};
 
 /// How many new files are made known in one transaction.
 const NEW_FILES_BATCH: usize = 1000;
@@ -248,6 +248,7 @@ impl Host {
             seen: Some(entry.fingerprint),
             pending: None,
             deleted_at: None,
+            mark: VersionMark::default(),
         })
     }
 }

@@ -5,5 +5,6 @@
 mod bin;
 pub mod contents;
 mod listing;
+mod memos;
 pub mod registry;
 mod sharing;

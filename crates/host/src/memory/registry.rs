@@ -11,10 +11,10 @@ use wopi::chunked::Retention;
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
 use crate::parts::FileParts;
-use crate::ports::{BinEntry, FileCommit, Named, Page, ROOT_NAME, Registry, RegistryError};
+use crate::ports::{BinEntry, FileCommit, Memo, Named, Page, ROOT_NAME, Registry, RegistryError, Tally, Usage};
 use crate::records::{
-    Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, Pending, RescuedSave,
-    Revision, Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, Pending,
+    RefusedRequest, RescuedSave, Revision, Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 
 use crate::sharing::{BinId, Grant, Group, GroupId, Item, Link, LinkId, Principal};
@@ -43,6 +43,9 @@ pub(super) struct State {
     sessions: BTreeMap<SessionId, Session>,
     discovery: BTreeMap<String, DiscoveryCache>,
     activities: Vec<Activity>,
+    condemned: BTreeMap<ContentId, Timestamp>,
+    pub(super) memos: BTreeMap<String, Memo>,
+    pub(super) refused: Vec<RefusedRequest>,
 }
 
 impl MemoryRegistry {
@@ -133,6 +136,7 @@ impl State {
         if self.files.contains_key(&record.id) {
             return Err(RegistryError::Conflict);
         }
+        self.are_not_condemned([&record.content.id])?;
         let name = Self::file_name_of(record);
         self.name_is_free(None, name.as_ref())?;
         let stored = FileRecord { revision: Revision(1), ..record.clone() };
@@ -145,6 +149,7 @@ impl State {
         let record = &commit.record;
         let stored = self.files.get(&record.id);
         let revision = following(stored.map(|file| file.revision), record.revision)?;
+        self.are_not_condemned([&record.content.id])?;
         let was = stored.and_then(State::file_name_of);
         let name = State::file_name_of(record);
         self.name_is_free(was.as_ref(), name.as_ref())?;
@@ -174,6 +179,14 @@ impl State {
                 *parent == container && page.after.as_deref().is_none_or(|after| name.as_str() > after)
             })
             .map(|((_, name), what)| (name, what))
+    }
+
+    /// Whether these may be pointed to.
+    fn are_not_condemned<'c>(&self, contents: impl IntoIterator<Item = &'c ContentId>) -> Result<(), RegistryError> {
+        if contents.into_iter().any(|content| self.condemned.contains_key(content)) {
+            return Err(RegistryError::Condemned);
+        }
+        Ok(())
     }
 
     fn points_to(&self, content: &ContentId) -> bool {
@@ -223,6 +236,23 @@ impl Registry for MemoryRegistry {
         Ok(self.state().files.values().filter(|file| file.pending.is_some()).cloned().collect())
     }
 
+    async fn usage(&self) -> Result<Usage, RegistryError> {
+        let state = self.state();
+        let sum = |sizes: &mut dyn Iterator<Item = u64>| {
+            sizes.fold(Tally::default(), |tally, size| Tally { count: tally.count + 1, bytes: tally.bytes + size })
+        };
+        let files = |deleted: bool| {
+            let files = state.files.values().filter(move |file| file.deleted_at.is_some() == deleted);
+            sum(&mut files.map(|file| file.content.size))
+        };
+        Ok(Usage {
+            files: files(false),
+            versions: sum(&mut state.versions.values().flat_map(BTreeMap::values).map(|entry| entry.content.size)),
+            deleted: files(true),
+            rescued: sum(&mut state.rescued.values().map(|save| save.size)),
+        })
+    }
+
     async fn file_count(&self) -> Result<u64, RegistryError> {
         Ok(self.state().files.values().filter(|file| file.deleted_at.is_none()).count() as u64)
     }
@@ -261,6 +291,7 @@ impl Registry for MemoryRegistry {
 
     async fn commit_parts(&self, commit: &FileCommit, parts: &FileParts) -> Result<FileRecord, RegistryError> {
         let mut state = self.state();
+        state.are_not_condemned(parts.streams.iter().map(|stream| &stream.content))?;
         let stored = state.commit_file(commit)?;
         state.parts.insert(stored.id.clone(), parts.clone());
         Ok(stored)
@@ -287,7 +318,9 @@ impl Registry for MemoryRegistry {
     }
 
     async fn create_upload(&self, upload: &Upload) -> Result<(), RegistryError> {
-        self.state().uploads.insert(upload.id.clone(), upload.clone());
+        let mut state = self.state();
+        state.are_not_condemned(upload.pieces.iter().map(|piece| &piece.content))?;
+        state.uploads.insert(upload.id.clone(), upload.clone());
         Ok(())
     }
 
@@ -308,6 +341,7 @@ impl Registry for MemoryRegistry {
         at: Timestamp,
     ) -> Result<(), RegistryError> {
         let mut state = self.state();
+        state.are_not_condemned(piece.iter().map(|piece| &piece.content))?;
         let upload = state.uploads.get_mut(id).ok_or(RegistryError::NotFound)?;
         if upload.received() != received {
             return Err(RegistryError::Conflict);
@@ -336,7 +370,9 @@ impl Registry for MemoryRegistry {
     }
 
     async fn add_composed(&self, id: &ContentId, pieces: &[ContentPiece]) -> Result<(), RegistryError> {
-        self.state().composed.insert(*id, pieces.to_vec());
+        let mut state = self.state();
+        state.are_not_condemned(pieces.iter().map(|piece| &piece.content))?;
+        state.composed.insert(*id, pieces.to_vec());
         Ok(())
     }
 
@@ -389,6 +425,7 @@ impl Registry for MemoryRegistry {
         if state.rescued.contains_key(&save.content.0) {
             return Err(RegistryError::Conflict);
         }
+        state.are_not_condemned([&save.content])?;
         state.rescued.insert(save.content.0, save.clone());
         Ok(())
     }
@@ -412,6 +449,22 @@ impl Registry for MemoryRegistry {
     async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>, RegistryError> {
         let state = self.state();
         Ok(contents.iter().filter(|content| !state.points_to(content)).copied().collect())
+    }
+
+    async fn condemn(&self, contents: &[ContentId], at: Timestamp) -> Result<Vec<ContentId>, RegistryError> {
+        let mut state = self.state();
+        let condemned: Vec<_> = contents.iter().filter(|content| !state.points_to(content)).copied().collect();
+        for content in &condemned {
+            state.condemned.entry(*content).or_insert(at);
+        }
+        Ok(condemned)
+    }
+
+    async fn prune_condemned(&self, before: Timestamp) -> Result<u64, RegistryError> {
+        let mut state = self.state();
+        let many = state.condemned.len();
+        state.condemned.retain(|_, at| *at >= before);
+        Ok((many - state.condemned.len()) as u64)
     }
 
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>, RegistryError> {

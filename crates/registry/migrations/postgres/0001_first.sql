@@ -1,4 +1,4 @@
--- What exists, where it is, who holds it. The same tables and columns as in SQLite after its step 0004; what differs, and
+-- What exists, where it is, who holds it. The same tables and columns as in SQLite after its step 0006; what differs, and
 -- why, stands beside it.
 --
 -- Times are milliseconds since 1970 unless the column says otherwise. Numbers that are unsigned in the records are
@@ -81,9 +81,12 @@ CREATE TABLE files (
     pending_size        BIGINT,
     pending_modified_ns BIGINT,
     deleted_at          BIGINT,
-    -- The marks of the latest commits, latest first, eight bytes each: whoever lost the connection before the answer sees
-    -- by them whether the commit was done.
-    commits             BYTEA  NOT NULL,
+    -- What a person said of the current version. It goes into `versions` with it.
+    label               TEXT COLLATE "C",
+    keep                BIGINT NOT NULL,
+    -- Stamps of the latest commits, latest first, eight bytes each: whoever lost the connection before the answer sees by
+    -- them whether the commit was done.
+    stamps              BYTEA  NOT NULL,
     CONSTRAINT files_once PRIMARY KEY (id)
 ) WITH (fillfactor = 75); -- room for the next row beside the last one: a lock then touches no index
 CREATE INDEX files_by_inode ON files (seen_inode) WHERE seen_inode IS NOT NULL;
@@ -304,3 +307,97 @@ CREATE TABLE bin_containers (
     PRIMARY KEY (bin_id, number)
 );
 CREATE INDEX bin_containers_by_id ON bin_containers (container_id);
+
+-- What several nodes need: what they tell one another, and bytes that nobody may point to any more.
+
+-- One that ran out stays for a while, so that no revision of its name is used twice.
+CREATE TABLE memos (
+    name     TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    value    BYTEA  NOT NULL,
+    revision BIGINT NOT NULL,
+    until    BIGINT NOT NULL
+);
+CREATE INDEX memos_by_time ON memos (until);
+
+-- Refused WOPI requests.
+CREATE TABLE refusals (
+    id             BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    refused_at     BIGINT NOT NULL,
+    node           TEXT COLLATE "C" NOT NULL,
+    status         BIGINT NOT NULL,
+    operation      TEXT COLLATE "C" NOT NULL,
+    because        TEXT COLLATE "C" NOT NULL,
+    url            TEXT COLLATE "C" NOT NULL,
+    correlation_id TEXT COLLATE "C" NOT NULL,
+    request_id     TEXT COLLATE "C" NOT NULL
+);
+
+CREATE TABLE condemned (
+    content_id   BYTEA  NOT NULL PRIMARY KEY,
+    condemned_at BIGINT NOT NULL
+);
+CREATE INDEX condemned_by_time ON condemned (condemned_at);
+
+-- A save that begins to point to a content and a sweep that condemns it may meet, and neither sees what the other has not
+-- committed. So one waits for the other: whoever points to something new holds this lock together with all others who do,
+-- whoever condemns holds it alone, both to the end of their transaction. Only then they look, and what they look at is of
+-- that moment: in a function like these each statement sees what was committed before it began. It is one lock for all
+-- contents, because there is room for a bounded number of locks, and condemning takes milliseconds.
+
+CREATE FUNCTION refuse_condemned(content BYTEA) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(1279478863);
+    IF EXISTS (SELECT 1 FROM condemned c WHERE c.content_id = content) THEN
+        RAISE EXCEPTION 'the content was condemned' USING ERRCODE = 'LC001';
+    END IF;
+END $$;
+
+CREATE FUNCTION refuse_condemned_content() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM refuse_condemned(NEW.content_id);
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION refuse_condemned_piece() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM refuse_condemned(NEW.piece_id);
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER refuse_condemned BEFORE INSERT ON files
+    FOR EACH ROW EXECUTE FUNCTION refuse_condemned_content();
+-- A lock leaves the content alone, and is not looked at. What is replaced was pointed to until now.
+CREATE TRIGGER refuse_condemned_save BEFORE UPDATE ON files
+    FOR EACH ROW WHEN (NEW.content_id <> OLD.content_id) EXECUTE FUNCTION refuse_condemned_content();
+CREATE TRIGGER refuse_condemned BEFORE INSERT OR UPDATE ON streams
+    FOR EACH ROW EXECUTE FUNCTION refuse_condemned_content();
+CREATE TRIGGER refuse_condemned BEFORE INSERT ON upload_pieces
+    FOR EACH ROW EXECUTE FUNCTION refuse_condemned_content();
+CREATE TRIGGER refuse_condemned BEFORE INSERT ON rescued
+    FOR EACH ROW EXECUTE FUNCTION refuse_condemned_content();
+CREATE TRIGGER refuse_condemned BEFORE INSERT ON composed
+    FOR EACH ROW EXECUTE FUNCTION refuse_condemned_piece();
+
+-- Condemns those of these contents that nothing points to, and gives them. Saves wait behind it, so it does not wait long
+-- itself.
+CREATE FUNCTION condemn(contents BYTEA[], at BIGINT) RETURNS SETOF BYTEA LANGUAGE plpgsql VOLATILE
+    SET lock_timeout = '2s' AS $$
+DECLARE
+    unreferenced BYTEA[];
+BEGIN
+    PERFORM pg_advisory_xact_lock(1279478863);
+    unreferenced := ARRAY(
+        SELECT c.id FROM unnest(contents) WITH ORDINALITY c (id, place)
+        WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.id)
+        AND NOT EXISTS (SELECT 1 FROM files f WHERE f.pending_content_id = c.id)
+        AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.content_id = c.id)
+        AND NOT EXISTS (SELECT 1 FROM streams s WHERE s.content_id = c.id)
+        AND NOT EXISTS (SELECT 1 FROM upload_pieces p WHERE p.content_id = c.id)
+        AND NOT EXISTS (SELECT 1 FROM composed p WHERE p.piece_id = c.id)
+        AND NOT EXISTS (SELECT 1 FROM rescued r WHERE r.content_id = c.id)
+        ORDER BY c.place
+    );
+    INSERT INTO condemned (content_id, condemned_at)
+        SELECT DISTINCT u.id, at FROM unnest(unreferenced) u (id) ON CONFLICT DO NOTHING;
+    RETURN QUERY SELECT u.id FROM unnest(unreferenced) WITH ORDINALITY u (id, place) ORDER BY u.place;
+END $$;

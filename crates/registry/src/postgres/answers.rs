@@ -32,3 +32,14 @@ pub(crate) fn violated(error: &Error) -> Option<&str> {
         _ => None,
     }
 }
+
+/// The code of `refuse_condemned` (`migrations/postgres`).
+const CONDEMNED: &str = "LC001";
+
+/// What it means that the database refused a content.
+pub(crate) fn condemned(error: Error) -> Error {
+    match &error {
+        Error::Postgres(source) if source.code().is_some_and(|code| code.code() == CONDEMNED) => Error::Condemned,
+        _ => error,
+    }
+}

@@ -7,7 +7,7 @@ use lectern_host::records::{FileRecord, Fingerprint, Revision, Timestamp, Versio
 use lectern_host::wopi::chunked::{ContentProperty, Retention};
 use lectern_host::wopi::{ContainerId, FileId, FileName};
 
-use super::answers::{all, count, first, violated};
+use super::answers::{all, condemned, count, first, violated};
 use super::pool::Pool;
 use super::run::{Outcome, Repeat, TRIES_MAX, uncertain_if};
 use super::trouble::Trouble;
@@ -21,8 +21,8 @@ use crate::names::{self, FILE, extension};
 use crate::parts::{DELETE, KEEP, scheme_text, signature_bytes};
 use crate::values::{Value, values};
 
-/// Commits of which a file's row has the marks.
-const MARKS_KEPT: u64 = 8;
+/// Commits of which a file's row has the stamps.
+const STAMPS_KEPT: u64 = 8;
 
 const IN_CONTAINER: &str = select!(
     "FROM names n JOIN files f ON f.id = n.id ",
@@ -30,31 +30,31 @@ const IN_CONTAINER: &str = select!(
 );
 
 /// Where a file is, and which commits it has seen.
-const LOOK: &str = "SELECT revision, commits FROM files WHERE id = $1";
+const LOOK: &str = "SELECT revision, stamps FROM files WHERE id = $1";
 
 const CREATE: &str = concat!(
     "WITH made AS (INSERT INTO files (",
     new_columns!(),
-    ", commits) VALUES (",
+    ", stamps) VALUES (",
     new_columns!(values),
-    ", $34) RETURNING id) \
+    ", $36) RETURNING id) \
      INSERT INTO names (container_id, name, kind, id, sort_key, extension, folded) \
-     SELECT $1, $2, 'file', id, $35, $36, $37 FROM made"
+     SELECT $1, $2, 'file', id, $37, $38, $39 FROM made"
 );
 
 /// A deleted file has no name.
 const CREATE_DELETED: &str =
-    concat!("INSERT INTO files (", new_columns!(), ", commits) VALUES (", new_columns!(values), ", $34)");
+    concat!("INSERT INTO files (", new_columns!(), ", stamps) VALUES (", new_columns!(values), ", $36)");
 
 /// Nothing if the name is taken.
 const CREATE_IF_FREE: &str = concat!(
     "WITH named AS (INSERT INTO names (container_id, name, kind, id, sort_key, extension, folded) \
-     VALUES ($1, $2, 'file', $33, $35, $36, $37) ON CONFLICT DO NOTHING RETURNING id) \
+     VALUES ($1, $2, 'file', $35, $37, $38, $39) ON CONFLICT DO NOTHING RETURNING id) \
      INSERT INTO files (",
     new_columns!(),
-    ", commits) SELECT ",
+    ", stamps) SELECT ",
     new_columns!(values),
-    ", $34 FROM named"
+    ", $36 FROM named"
 );
 
 macro_rules! update {
@@ -62,7 +62,7 @@ macro_rules! update {
         concat!(
             "UPDATE files f SET ",
             replaced_columns!(),
-            ", commits = substring($35::bytea || f.commits FROM 1 FOR 64) ",
+            ", stamps = substring($37::bytea || f.stamps FROM 1 FOR 64) ",
             $from
         )
     };
@@ -70,7 +70,7 @@ macro_rules! update {
 
 /// A lock, a save: the file stays where it is. Finds no row if it does not.
 const COMMIT: &str = update!(
-    "WHERE f.id = $33 AND f.revision = $34 \
+    "WHERE f.id = $35 AND f.revision = $36 \
      AND f.container_id = $1 AND f.name = $2 AND f.deleted_at IS NOT DISTINCT FROM $32"
 );
 
@@ -78,48 +78,48 @@ const COMMIT: &str = update!(
 const COMMIT_AND_KEEP: &str = concat!(
     "WITH done AS (",
     update!(
-        "WHERE f.id = $33 AND f.revision = $34 \
+        "WHERE f.id = $35 AND f.revision = $36 \
          AND f.container_id = $1 AND f.name = $2 AND f.deleted_at IS NOT DISTINCT FROM $32 RETURNING f.id"
     ),
     ") INSERT INTO versions (content_id, content_size, content_sha256, modified_at_100ns, saved_by, editors, \
      autosave, label, keep, file_id, version) \
-     SELECT $36::bytea, $37::bigint, $38::bytea, $39::bigint, $40::text, $41::text, $42::bigint, $43::text, \
-     $44::bigint, $45::text, $46::bigint FROM done"
+     SELECT $38::bytea, $39::bigint, $40::bytea, $41::bigint, $42::text, $43::text, $44::bigint, $45::text, \
+     $46::bigint, $47::text, $48::bigint FROM done"
 );
 
 /// Whatever else a commit may do: the file moves, is deleted or comes back, and its parts are replaced. `done` has where
 /// it was; everything hangs on that, so that it happens after it and only with it.
 const COMMIT_ANYTHING: &str = concat!(
-    "WITH was AS (SELECT id, container_id, name, deleted_at FROM files WHERE id = $33 AND revision = $34), done AS (",
+    "WITH was AS (SELECT id, container_id, name, deleted_at FROM files WHERE id = $35 AND revision = $36), done AS (",
     update!(
-        "FROM was WHERE f.id = was.id AND f.revision = $34 \
+        "FROM was WHERE f.id = was.id AND f.revision = $36 \
          RETURNING f.id, was.container_id, was.name, was.deleted_at, \
          $32::bigint IS NULL AND was.deleted_at IS NULL AND was.container_id = $1 AND was.name = $2 AS stays"
     ),
     "), released AS (DELETE FROM names n USING done d \
      WHERE n.container_id = d.container_id AND n.name = d.name AND d.deleted_at IS NULL AND NOT d.stays), \
      taken AS (INSERT INTO names (container_id, name, kind, id, sort_key, extension, folded) \
-     SELECT $1, $2, 'file', d.id, $36::text, $37::text, $38::text FROM done d \
+     SELECT $1, $2, 'file', d.id, $38::text, $39::text, $40::text FROM done d \
      WHERE $32::bigint IS NULL AND NOT d.stays), \
      kept AS (INSERT INTO versions (content_id, content_size, content_sha256, modified_at_100ns, saved_by, editors, \
      autosave, label, keep, file_id, version) \
-     SELECT $39::bytea, $40::bigint, $41::bytea, $42::bigint, $43::text, $44::text, $45::bigint, $46::text, \
-     $47::bigint, $48::text, $49::bigint FROM done WHERE $49::bigint IS NOT NULL), \
+     SELECT $41::bytea, $42::bigint, $43::bytea, $44::bigint, $45::text, $46::text, $47::bigint, $48::text, \
+     $49::bigint, $50::text, $51::bigint FROM done WHERE $51::bigint IS NOT NULL), \
      put_parts AS (INSERT INTO parts (file_id, version, main_scheme, main_signature) \
-     SELECT d.id, $50::bigint, $51::text, $52::bytea FROM done d WHERE $50::bigint IS NOT NULL \
+     SELECT d.id, $52::bigint, $53::text, $54::bytea FROM done d WHERE $52::bigint IS NOT NULL \
      ON CONFLICT (file_id) DO UPDATE SET version = excluded.version, main_scheme = excluded.main_scheme, \
      main_signature = excluded.main_signature), \
      less_streams AS (DELETE FROM streams s USING done d \
-     WHERE s.file_id = d.id AND $50::bigint IS NOT NULL AND s.stream_id <> ALL ($53::text[])), \
+     WHERE s.file_id = d.id AND $52::bigint IS NOT NULL AND s.stream_id <> ALL ($55::text[])), \
      put_streams AS (INSERT INTO streams (file_id, stream_id, content_id, scheme, signature, updated_at) \
      SELECT d.id, s.* FROM done d, \
-     unnest($53::text[], $54::bytea[], $55::text[], $56::bytea[], $57::bigint[]) s \
+     unnest($55::text[], $56::bytea[], $57::text[], $58::bytea[], $59::bigint[]) s \
      ON CONFLICT (file_id, stream_id) DO UPDATE SET content_id = excluded.content_id, scheme = excluded.scheme, \
      signature = excluded.signature, updated_at = excluded.updated_at), \
      less_properties AS (DELETE FROM properties p USING done d \
-     WHERE p.file_id = d.id AND $50::bigint IS NOT NULL AND p.name <> ALL ($58::text[])), \
+     WHERE p.file_id = d.id AND $52::bigint IS NOT NULL AND p.name <> ALL ($60::text[])), \
      put_properties AS (INSERT INTO properties (file_id, name, value, retention, updated_at) \
-     SELECT d.id, p.* FROM done d, unnest($58::text[], $59::text[], $60::text[], $61::bigint[]) p \
+     SELECT d.id, p.* FROM done d, unnest($60::text[], $61::text[], $62::text[], $63::bigint[]) p \
      ON CONFLICT (file_id, name) DO UPDATE SET value = excluded.value, retention = excluded.retention, \
      updated_at = excluded.updated_at) \
      SELECT count(*) FROM done"
@@ -153,7 +153,7 @@ pub(crate) const HOT: &[&str] = &[
 ];
 
 /// Eight random bytes by which a commit knows itself again.
-pub(crate) type Mark = [u8; 8];
+pub(crate) type Stamp = [u8; 8];
 
 /// Adds to the record's values what a name is found by.
 fn push_keys(values: &mut Vec<Value<'_>>, name: &FileName) {
@@ -190,9 +190,9 @@ pub(crate) async fn how_many(pool: &Pool) -> Result<u64, Error> {
 }
 
 /// Adds the record as it is, revision included.
-pub(crate) async fn create(pool: &Pool, next: &FileRecord, mark: Mark) -> Result<(), Error> {
+pub(crate) async fn create(pool: &Pool, next: &FileRecord, stamp: Stamp) -> Result<(), Error> {
     let mut values = Vec::from(values_of(next));
-    values.push(mark.as_slice().into());
+    values.push(stamp.as_slice().into());
     let sql = if next.deleted_at.is_some() {
         CREATE_DELETED
     } else {
@@ -203,7 +203,7 @@ pub(crate) async fn create(pool: &Pool, next: &FileRecord, mark: Mark) -> Result
     match result.map_err(refusal) {
         Ok(_) => Ok(()),
         // Perhaps taken by an earlier try of ours.
-        Err(Error::Conflict) if uncertain => match look(pool, next, mark).await? {
+        Err(Error::Conflict) if uncertain => match look(pool, next, stamp).await? {
             Found::Nothing => Err(uncertain_if(true, Error::Conflict)),
             found => found.outcome(true),
         },
@@ -212,11 +212,11 @@ pub(crate) async fn create(pool: &Pool, next: &FileRecord, mark: Mark) -> Result
 }
 
 /// Adds records in one transaction, but those whose name is taken.
-pub(crate) async fn create_if_free(pool: &Pool, records: &[FileRecord], mark: Mark) -> Result<(), Error> {
+pub(crate) async fn create_if_free(pool: &Pool, records: &[FileRecord], stamp: Stamp) -> Result<(), Error> {
     let (mut named, mut deleted) = (Vec::new(), Vec::new());
     for next in records {
         let mut values = Vec::from(values_of(next));
-        values.push(mark.to_vec().into());
+        values.push(stamp.to_vec().into());
         if next.deleted_at.is_some() {
             deleted.push(values);
         } else {
@@ -264,10 +264,10 @@ pub(crate) async fn commit(
     seen: Revision,
     replaced: Option<&VersionEntry>,
     parts: Option<&FileParts>,
-    mark: Mark,
+    stamp: Stamp,
 ) -> Result<(), Error> {
     let mut values = Vec::from(values_of(next));
-    values.extend(values![seen.0.cast_signed(), mark.as_slice()]);
+    values.extend(values![seen.0.cast_signed(), stamp.as_slice()]);
     let mut uncertain = false;
     if parts.is_none() {
         let known = values.len();
@@ -285,7 +285,7 @@ pub(crate) async fn commit(
             Ok(_) => {}
             Err(error) => return Err(uncertain_if(uncertain, error)),
         }
-        match look(pool, next, mark).await? {
+        match look(pool, next, stamp).await? {
             // It has to go somewhere else.
             Found::Before => {}
             found => return found.outcome(uncertain),
@@ -302,7 +302,7 @@ pub(crate) async fn commit(
     uncertain |= outcome.uncertain;
     match outcome.result.map_err(refusal) {
         Ok(answer) if count(&answer)? == 1 => Ok(()),
-        Ok(_) => look(pool, next, mark).await?.outcome(uncertain),
+        Ok(_) => look(pool, next, stamp).await?.outcome(uncertain),
         Err(error) => Err(uncertain_if(uncertain, error)),
     }
 }
@@ -355,7 +355,7 @@ enum Found {
     Nothing,
     /// The revision that the commit was to replace.
     Before,
-    /// The mark of the commit: an earlier try has done it.
+    /// The stamp of the commit: an earlier try has done it.
     Ours,
     /// Another commit, and so few since that ours would be known.
     Other,
@@ -374,20 +374,20 @@ impl Found {
     }
 }
 
-async fn look(pool: &Pool, next: &FileRecord, mark: Mark) -> Result<Found, Error> {
+async fn look(pool: &Pool, next: &FileRecord, stamp: Stamp) -> Result<Found, Error> {
     let seen = |fields: &mut Fields<'_>| Ok((fields.count()?, fields.maybe_blob()?.unwrap_or_default().to_vec()));
     let answer = pool.read(LOOK, &values![next.id.as_str()]).await?;
-    let (revision, marks) = match first(&answer, seen) {
+    let (revision, stamps) = match first(&answer, seen) {
         Ok(row) => row,
         Err(Error::NotFound) => return Ok(Found::Nothing),
         Err(error) => return Err(error),
     };
-    let (marks, _) = marks.as_chunks::<{ size_of::<Mark>() }>();
-    Ok(if marks.contains(&mark) {
+    let (stamps, _) = stamps.as_chunks::<{ size_of::<Stamp>() }>();
+    Ok(if stamps.contains(&stamp) {
         Found::Ours
     } else if revision.checked_add(1) == Some(next.revision.0) {
         Found::Before
-    } else if revision.saturating_sub(next.revision.0) < MARKS_KEPT {
+    } else if revision.saturating_sub(next.revision.0) < STAMPS_KEPT {
         Found::Other
     } else {
         Found::Many
@@ -400,6 +400,7 @@ fn refusal(error: Error) -> Error {
         Some("files_once" | "versions_once") => Error::Conflict,
         Some("names_once") => Error::NameTaken,
         Some("names_in_container") => Error::NotFound,
-        Some(_) | None => error,
+        Some(_) => error,
+        None => condemned(error),
     }
 }

@@ -1,11 +1,12 @@
 //! The statements for versions, for rescued saves, and for what still points to a content.
 
-use lectern_host::records::{Activity, ContentId, RescuedSave, VersionEntry};
+use lectern_host::records::{Activity, ContentId, RescuedSave, Timestamp, VersionEntry};
 use lectern_host::wopi::{FileId, ItemVersion, UserId};
 
-use super::answers::{all, changed};
+use super::answers::{all, changed, condemned};
 use super::pool::Pool;
 use crate::composed::content_id;
+use crate::condemned::PRUNE as PRUNE_CONDEMNED;
 use crate::error::Error;
 use crate::fields;
 use crate::history::{
@@ -28,6 +29,12 @@ const UNREFERENCED: &str = "SELECT c.id FROM unnest($1::bytea[]) WITH ORDINALITY
      AND NOT EXISTS (SELECT 1 FROM upload_pieces WHERE content_id = c.id) \
      AND NOT EXISTS (SELECT 1 FROM composed WHERE piece_id = c.id) \
      AND NOT EXISTS (SELECT 1 FROM rescued WHERE content_id = c.id) ORDER BY c.place";
+
+/// The database has a function for it (`migrations/postgres`): it has to look after it has waited.
+const CONDEMN: &str = "SELECT * FROM condemn($1, $2)";
+
+/// Contents that are condemned at once: saves wait behind it.
+const CONDEMNED_AT_ONCE_MAX: usize = 500;
 
 #[cfg(test)]
 pub(crate) const HOT: &[&str] = &[
@@ -66,7 +73,8 @@ pub(crate) async fn files_with_versions(
 }
 
 pub(crate) async fn add_rescued(pool: &Pool, save: &RescuedSave) -> Result<(), Error> {
-    changed(&pool.write(ADD_RESCUED, &rescued_values(save)).await?, Error::Conflict)
+    let added = pool.write(ADD_RESCUED, &rescued_values(save)).await.map_err(condemned)?;
+    changed(&added, Error::Conflict)
 }
 
 pub(crate) async fn rescued(pool: &Pool, user: Option<&UserId>) -> Result<Vec<RescuedSave>, Error> {
@@ -101,4 +109,18 @@ pub(crate) async fn activities(pool: &Pool, file: &FileId, limit: usize) -> Resu
 
 pub(crate) async fn unreferenced(pool: &Pool, contents: &[ContentId]) -> Result<Vec<ContentId>, Error> {
     all(&pool.read(UNREFERENCED, &values![slices(contents)]).await?, content_id)
+}
+
+/// Condemned in parts, each whole. Who asks again gets the same again, so a part whose answer was lost may be repeated.
+pub(crate) async fn condemn(pool: &Pool, contents: &[ContentId], at: Timestamp) -> Result<Vec<ContentId>, Error> {
+    let mut condemned = Vec::new();
+    for some in contents.chunks(CONDEMNED_AT_ONCE_MAX) {
+        let answer = pool.write_again(CONDEMN, &values![slices(some), at.0]).await?;
+        condemned.extend(all(&answer, content_id)?);
+    }
+    Ok(condemned)
+}
+
+pub(crate) async fn prune_condemned(pool: &Pool, before: Timestamp) -> Result<u64, Error> {
+    Ok(pool.write_again(PRUNE_CONDEMNED, &values![before.0]).await?.changed)
 }

@@ -12,7 +12,7 @@
 //! | `pool` | connections |
 //! | `run`, `trouble` | second tries: which are safe, and what an error says about what was asked |
 //! | `open`, `migrations`, `health` | opening, the schema, how it is |
-//! | `files`, `visits`, `containers`, `history`, `parts`, `uploads`, `people`, `sharing`, `listing`, `bin` | the statements that differ from SQLite's, and what runs them |
+//! | `files`, `visits`, `containers`, `history`, `parts`, `uploads`, `people`, `sharing`, `listing`, `bin`, `memos` | the statements that differ from SQLite's, and what runs them |
 //! | `answers` | rows as records |
 
 mod answers;
@@ -22,6 +22,7 @@ mod files;
 mod health;
 mod history;
 mod listing;
+mod memos;
 mod migrations;
 mod open;
 mod parts;
@@ -57,7 +58,7 @@ pub struct PostgresRegistry {
     /// Hosts and database, for people.
     name: String,
     pool: Pool,
-    marks: Marks,
+    stamps: Stamps,
 }
 
 impl PostgresRegistry {
@@ -69,9 +70,9 @@ impl PostgresRegistry {
     /// [`RegistryError::Unavailable`](lectern_host::ports::RegistryError::Unavailable) inside.
     pub async fn open(settings: PostgresSettings) -> Result<Self, PostgresOpenError> {
         let (targets, name) = targets::targets(&settings)?;
-        let (pool, marks) = (Pool::new(targets, settings), Marks::new());
-        migrations::apply(&pool, marks.random()).await?;
-        Ok(Self { name, pool, marks })
+        let (pool, stamps) = (Pool::new(targets, settings), Stamps::new());
+        migrations::apply(&pool, stamps.random()).await?;
+        Ok(Self { name, pool, stamps })
     }
 
     /// Closes the connections that are idle, and the others as soon as they are. Whatever is asked after this is refused
@@ -93,27 +94,27 @@ impl fmt::Debug for PostgresRegistry {
     }
 }
 
-/// Where the marks of commits come from: numbers that no other node makes at the same time. They need not be secret.
-struct Marks {
+/// Where the stamps of commits come from: numbers that no other node makes at the same time. They need not be secret.
+struct Stamps {
     /// The standard library takes its keys from the system's random numbers.
     keys: RandomState,
     next: AtomicU64,
 }
 
-impl Marks {
+impl Stamps {
     fn new() -> Self {
         Self { keys: RandomState::new(), next: AtomicU64::new(0) }
     }
 
-    fn next(&self) -> files::Mark {
+    fn next(&self) -> files::Stamp {
         self.keys.hash_one(self.next.fetch_add(1, Ordering::Relaxed)).to_be_bytes()
     }
 
     /// Enough for the id of the root: everybody may know that.
     fn random(&self) -> [u8; 16] {
         let mut random = [0; 16];
-        for (half, mark) in random.as_chunks_mut::<8>().0.iter_mut().zip([self.next(), self.next()]) {
-            *half = mark;
+        for (half, stamp) in random.as_chunks_mut::<8>().0.iter_mut().zip([self.next(), self.next()]) {
+            *half = stamp;
         }
         random
     }

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lectern_host::parts::FileParts;
 use lectern_host::ports::{
-    Bin, BinEntry, FileCommit, Listings, Named, Page, Registry, RegistryError, Sharing, Slice, Visit,
+    Bin, BinEntry, FileCommit, Listings, Memo, Memos, Named, Page, Registry, RegistryError, Sharing, Slice, Usage,
+    Visit,
 };
 use lectern_host::records::{
-    Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision,
-    Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, RefusedRequest,
+    RescuedSave, Revision, Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 use lectern_host::sharing::{BinId, Grant, Group, GroupId, Item, Link, LinkId, Principal, SecretHash};
 use lectern_host::wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
 
-use super::{PostgresRegistry, bin, containers, files, history, listing, parts, people, sharing, uploads, visits};
+use super::{
+    PostgresRegistry, bin, containers, files, history, listing, memos, parts, people, sharing, uploads, visits,
+};
 use crate::registry::following;
 
 type Result<T> = std::result::Result<T, RegistryError>;
@@ -23,7 +26,7 @@ impl PostgresRegistry {
     async fn commit(&self, commit: &FileCommit, parts: Option<&FileParts>) -> Result<FileRecord> {
         let seen = commit.record.revision;
         let next = FileRecord { revision: following(seen)?, ..commit.record.clone() };
-        files::commit(&self.pool, &next, seen, commit.replaced.as_ref(), parts, self.marks.next()).await?;
+        files::commit(&self.pool, &next, seen, commit.replaced.as_ref(), parts, self.stamps.next()).await?;
         Ok(next)
     }
 }
@@ -50,20 +53,24 @@ impl Registry for PostgresRegistry {
         Ok(files::pending_ones(&self.pool).await?)
     }
 
+    async fn usage(&self) -> Result<Usage> {
+        Ok(memos::usage(&self.pool).await?)
+    }
+
     async fn file_count(&self) -> Result<u64> {
         Ok(files::how_many(&self.pool).await?)
     }
 
     async fn create_file(&self, record: &FileRecord) -> Result<FileRecord> {
         let first = FileRecord { revision: Revision(1), ..record.clone() };
-        files::create(&self.pool, &first, self.marks.next()).await?;
+        files::create(&self.pool, &first, self.stamps.next()).await?;
         Ok(first)
     }
 
     async fn create_files(&self, records: &[FileRecord]) -> Result<()> {
         let first = |record: &FileRecord| FileRecord { revision: Revision(1), ..record.clone() };
         let records: Vec<_> = records.iter().map(first).collect();
-        Ok(files::create_if_free(&self.pool, &records, self.marks.next()).await?)
+        Ok(files::create_if_free(&self.pool, &records, self.stamps.next()).await?)
     }
 
     async fn commit_file(&self, commit: &FileCommit) -> Result<FileRecord> {
@@ -156,6 +163,14 @@ impl Registry for PostgresRegistry {
 
     async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>> {
         Ok(history::unreferenced(&self.pool, contents).await?)
+    }
+
+    async fn condemn(&self, contents: &[ContentId], at: Timestamp) -> Result<Vec<ContentId>> {
+        Ok(history::condemn(&self.pool, contents, at).await?)
+    }
+
+    async fn prune_condemned(&self, before: Timestamp) -> Result<u64> {
+        Ok(history::prune_condemned(&self.pool, before).await?)
     }
 
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>> {
@@ -326,6 +341,40 @@ impl Listings for PostgresRegistry {
 
     async fn named_like(&self, text: &str, looked_at_max: usize, limit: usize) -> Result<Vec<Named>> {
         Ok(listing::named_like(&self.pool, text, looked_at_max, limit).await?)
+    }
+}
+
+#[async_trait]
+impl Memos for PostgresRegistry {
+    async fn memo(&self, name: &str, now: Timestamp) -> Result<Option<Memo>> {
+        Ok(memos::memo(&self.pool, name, now).await?)
+    }
+
+    async fn put_memo(
+        &self,
+        name: &str,
+        seen: Option<Revision>,
+        value: &[u8],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Revision> {
+        Ok(memos::put(&self.pool, name, seen, value, until, now).await?)
+    }
+
+    async fn remove_memo(&self, name: &str, seen: Revision, now: Timestamp) -> Result<()> {
+        Ok(memos::remove(&self.pool, name, seen, now).await?)
+    }
+
+    async fn prune_memos(&self, before: Timestamp) -> Result<u64> {
+        Ok(memos::prune(&self.pool, before).await?)
+    }
+
+    async fn add_refusals(&self, refused: &[RefusedRequest], kept_max: usize) -> Result<()> {
+        Ok(memos::add_refusals(&self.pool, refused, kept_max).await?)
+    }
+
+    async fn refusals(&self, limit: usize) -> Result<Vec<RefusedRequest>> {
+        Ok(memos::refusals(&self.pool, limit).await?)
     }
 }
 

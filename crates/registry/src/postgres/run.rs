@@ -12,8 +12,8 @@
 //! was, or if it is still under way: the server goes on with a statement whose connection is gone. These are
 //!
 //! * a commit at a revision: it changes the row only where it has the revision that was read, so of all its tries one at
-//!   most does anything. A try that finds another revision there looks whether the row has the mark of this commit
-//!   (`files.commits`: a random number for each of the latest commits) or, in tables without marks, whether it is the very
+//!   most does anything. A try that finds another revision there looks whether the row has the stamp of this commit
+//!   (`files.stamps`: a random number for each of the latest commits) or, in tables without stamps, whether it is the very
 //!   record that was to be stored. If so, it was done. If not, somebody else was faster, and no try of ours can be done any
 //!   more.
 //! * a record under a new id: the second try finds the id taken, and reads whether that is the record.

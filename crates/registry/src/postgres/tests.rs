@@ -13,8 +13,8 @@ const FILLED: &str = "
     INSERT INTO names (container_id, name, kind, id, sort_key, extension, folded)
         SELECT parent_id, name, 'container', id, name, '', name FROM containers WHERE parent_id IS NOT NULL;
     INSERT INTO files (id, container_id, name, revision, owner_id, created_at, version, content_id, content_size,
-        modified_at_100ns, editors, autosave, commits, seen_inode, deleted_at, pending, pending_content_id)
-        SELECT 'f' || n, 'c' || (n % 20 + 1), 'f' || n, 1, 'o', n, 1, decode(md5('f' || n), 'hex'), n, n, '[]', 0, '', n,
+        modified_at_100ns, editors, autosave, keep, stamps, seen_inode, deleted_at, pending, pending_content_id)
+        SELECT 'f' || n, 'c' || (n % 20 + 1), 'f' || n, 1, 'o', n, 1, decode(md5('f' || n), 'hex'), n, n, '[]', 0, 0, '', n,
             CASE WHEN n % 4 = 0 THEN n END, CASE WHEN n % 100 = 0 THEN 'publish' END,
             CASE WHEN n % 100 = 0 THEN decode(md5('p' || n), 'hex') END
         FROM generate_series(1, 20000) n;
@@ -57,6 +57,11 @@ const FILLED: &str = "
         SELECT 'b' || n, 'file', 'f' || n, 'n', 'c', 'u', n FROM generate_series(1, 5000) n;
     INSERT INTO bin_containers (bin_id, number, container_id, name, created_at)
         SELECT 'b' || n, 0, 'c' || n, 'n', n FROM generate_series(1, 5000) n;
+    INSERT INTO memos (name, value, revision, until) SELECT 'm' || n, '', 1, n FROM generate_series(1, 5000) n;
+    INSERT INTO refusals (refused_at, node, status, operation, because, url, correlation_id, request_id)
+        SELECT n, '', 409, '', '', '', '', '' FROM generate_series(1, 5000) n;
+    INSERT INTO condemned (content_id, condemned_at)
+        SELECT decode(md5('z' || n), 'hex'), n FROM generate_series(1, 5000) n;
     ANALYZE;
 ";
 
@@ -125,6 +130,7 @@ async fn no_hot_statement_reads_a_whole_table() {
         super::sharing::HOT,
         super::listing::HOT,
         super::bin::HOT,
+        super::memos::HOT,
     ];
     let mut complaints = String::new();
     for sql in hot.into_iter().flatten() {

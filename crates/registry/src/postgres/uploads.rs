@@ -3,7 +3,7 @@
 use lectern_host::records::{ContentId, ContentPiece, Timestamp, Upload, UploadPiece};
 use lectern_host::wopi::UserId;
 
-use super::answers::{all, count, first};
+use super::answers::{all, condemned, count, first};
 use super::pool::Pool;
 use super::run::{Outcome, Repeat, uncertain_if};
 use crate::composed::{IDS, PIECES as COMPOSED, REMOVE as REMOVE_COMPOSED, content_id, piece as content_piece};
@@ -47,7 +47,7 @@ pub(crate) async fn add(pool: &Pool, upload: &Upload) -> Result<(), Error> {
     let contents: Vec<&[u8]> = pieces.iter().map(|piece| piece.content.0.as_slice()).collect();
     let received = received.cast_signed();
     let values = values![id, file.as_str(), user.as_str(), received, updated_at.0, starts, sizes, contents];
-    pool.write(ADD, &values).await?;
+    pool.write(ADD, &values).await.map_err(condemned)?;
     Ok(())
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn extend(
     };
     let values = values![size.cast_signed(), at.0, id, start, content.0.as_slice()];
     let Outcome { result, uncertain } = pool.run(ADD_PIECE, &values, Repeat::Safely).await;
-    if result.map_err(|error| uncertain_if(uncertain, error))?.changed == 1 {
+    if result.map_err(|error| uncertain_if(uncertain, condemned(error)))?.changed == 1 {
         return Ok(());
     }
     if uncertain {
@@ -120,7 +120,8 @@ pub(crate) async fn add_composed(pool: &Pool, id: &ContentId, pieces: &[ContentP
     let sizes: Vec<i64> = pieces.iter().map(|piece| piece.size.cast_signed()).collect();
     let contents: Vec<&[u8]> = pieces.iter().map(|piece| piece.content.0.as_slice()).collect();
     let offsets: Vec<i64> = pieces.iter().map(|piece| piece.offset.cast_signed()).collect();
-    pool.write(ADD_COMPOSED, &values![id.0.as_slice(), starts, sizes, contents, offsets]).await?;
+    let values = values![id.0.as_slice(), starts, sizes, contents, offsets];
+    pool.write(ADD_COMPOSED, &values).await.map_err(condemned)?;
     Ok(())
 }
 

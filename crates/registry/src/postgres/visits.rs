@@ -104,7 +104,7 @@ const _: () = assert!(CONTAINER_DEPTH_MAX == 1000);
 
 const USER_COLUMNS: usize = 9;
 const LINK_COLUMNS: usize = 11;
-const FILE_COLUMNS: usize = 33;
+const FILE_COLUMNS: usize = 35;
 
 #[cfg(test)]
 pub(crate) const HOT: &[&str] = &[FILE_AND_CONTAINERS, SESSION_AND_USER, VISIT];

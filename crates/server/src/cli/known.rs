@@ -1,5 +1,7 @@
 //! What a command knows of the server beside it: where it is reached, and which clients it has.
 
+use lectern_web::SettingsReport;
+
 use crate::config::Client;
 use crate::config::values::PublicUrl;
 use crate::place::Place;
@@ -27,8 +29,8 @@ impl Known {
     /// | a server runs | what it says | what it says |
     /// | none runs | settings, else what the last one said, else the address in the settings | settings and the last one's |
     pub(super) fn of(place: &Place) -> Result<Self, Trouble> {
-        let running = ServeLock::is_taken(&place.state);
-        let serving = Serving::read(&place.state);
+        let running = place.keeps_state && ServeLock::is_taken(&place.state);
+        let serving = place.keeps_state.then(|| Serving::read(&place.state)).flatten();
         let settings = &place.settings;
         if let (true, Some(serving)) = (running, &serving) {
             let (public_url, clients) = (serving.public_url.clone(), serving.clients.clone());
@@ -46,7 +48,13 @@ impl Known {
     }
 
     pub(super) fn premises(&self, place: Place) -> Premises {
-        Premises { place, public_url: self.public_url.clone(), clients: self.clients.clone() }
+        Premises {
+            place,
+            public_url: self.public_url.clone(),
+            clients: self.clients.clone(),
+            // Commands show no pages.
+            report: SettingsReport::default(),
+        }
     }
 }
 

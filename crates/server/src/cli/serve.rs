@@ -7,12 +7,16 @@ use std::sync::Arc;
 use clap::Args;
 use http::HeaderValue;
 use lectern_host::ports::{Clock, Page, Random};
+use lectern_web::SettingsReport;
 use tokio::net::TcpListener;
+use url::Url;
 
 use super::known::default_public_url;
 use super::{Out, plain, print, table};
+use crate::config::report::{Start, report};
 use crate::config::values::PublicUrl;
 use crate::config::{Client, Limits};
+use crate::given::{Given, How};
 use crate::health::{FolderProbe, Health, Probe, RegistryProbe};
 use crate::listen::{self, ListenLimits};
 use crate::place::{Place, Whereabouts, shown};
@@ -44,6 +48,12 @@ pub struct Serve {
     pub clients: Vec<Client>,
     #[command(flatten)]
     pub(crate) whereabouts: Whereabouts,
+    /// How the flags were given.
+    #[arg(skip)]
+    given: Given,
+    /// What is logged whatever the settings say, and who says so.
+    #[arg(skip)]
+    log: Option<(String, How)>,
 }
 
 impl Serve {
@@ -54,13 +64,54 @@ impl Serve {
         self.until(wiring, place, stop, out).await
     }
 
+    /// Tells how the flags were given.
+    pub(super) fn was_given(&mut self, given: Given, log: Option<(String, How)>) {
+        (self.given, self.log) = (given, log);
+    }
+
+    /// Every setting of this start, and where it comes from. The public URL counts where nobody says another one.
+    pub(super) fn report(&self, place: &Place, public_url: &PublicUrl) -> SettingsReport {
+        let text = |path: &Path| path.display().to_string();
+        let said = [
+            ("server.listen", "listen", self.listen.map(|address| address.to_string())),
+            ("server.public_url", "public_url", self.public_url.as_ref().map(PublicUrl::to_string)),
+            ("contents.folder", "folder", self.folder.as_ref().map(|_| text(&place.folder))),
+            ("objects.store", "objects", self.whereabouts.objects.clone()),
+            ("database.url", "database", self.whereabouts.database.clone()),
+            ("contents.state", "state", self.whereabouts.state.as_ref().map(|_| text(&place.state))),
+        ];
+        let how = |id: &str| self.given.how(id).cloned().unwrap_or_else(|| How::Flag(format!("--{id}")));
+        let said = said.into_iter().filter_map(|(setting, id, text)| Some((setting, text?, how(id))));
+        let log = self.log.iter().map(|(filter, how)| ("log.level", filter.clone(), how.clone()));
+        report(&Start {
+            place,
+            said: said.chain(log).collect(),
+            instead: [
+                Some(("server.public_url", public_url.to_string())),
+                place.has_folder().then(|| ("contents.folder", text(&place.folder))),
+                place.keeps_state.then(|| ("contents.state", text(&place.state))),
+                place.token_keys_file().map(|path| ("contents.token_keys_file", text(&path))),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            clients: &self.clients,
+        })
+    }
+
     /// A command that finds the same documents and records from another terminal in this directory.
     fn next_step(&self) -> String {
         let flags =
             [("--folder", &self.folder), ("--config", &self.whereabouts.config), ("--state", &self.whereabouts.state)];
+        let stores = [("--objects", &self.whereabouts.objects), ("--database", &self.whereabouts.database)];
+        // What holds a password is not printed; whoever typed it knows it.
+        let open = |text: &&String| Url::parse(text).is_ok_and(|url| url.password().is_none());
+        let stores = stores.map(|(flag, text)| (flag, text.as_ref().filter(open).map(PathBuf::from)));
+        let flags = flags.map(|(flag, path)| (flag, path.clone()));
         flags
             .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path.as_ref()?)))
+            .chain(stores)
+            .filter_map(|(flag, path)| Some((flag, path?)))
             .fold(format!("{} token", quoted(&called())), |command, (flag, path)| {
                 format!("{command} {flag} {}", quoted(&path.display().to_string()))
             })
@@ -76,9 +127,9 @@ impl Serve {
     ) -> Result<(), Trouble> {
         let settings = place.settings.clone();
         let next_step = self.next_step();
-        let samples = make_folder(&place)?;
+        let samples = place.has_folder() && make_folder(&place)?;
         place.make_state()?;
-        let _lock = ServeLock::take(&place.state)?;
+        let _lock = if place.keeps_state { Some(ServeLock::take(&place.state)?) } else { None };
 
         // Before anything else is changed: an address in use is the most frequent reason not to start.
         let wanted = self.listen.unwrap_or(settings.server.listen);
@@ -88,16 +139,17 @@ impl Serve {
             None => default_public_url(address)?,
         };
         let clients = all_clients(&settings.clients, &self.clients)?;
-        let premises = Premises { place, public_url, clients };
+        let report = self.report(&place, &public_url);
+        let premises = Premises { place, public_url, clients, report };
         let served = wiring.serve(&premises).await?;
         let (place, parts) = (&premises.place, &served.parts);
         people::settle(&*parts.registry, &settings.users, &SystemClock, &SystemRandom).await?;
         raise_open_files(&settings.limits);
 
-        let mut probes: Vec<Box<dyn Probe>> = vec![
-            Box::new(RegistryProbe(Arc::clone(&parts.registry))),
-            Box::new(FolderProbe { folder: place.folder.clone(), state: place.state.clone() }),
-        ];
+        let mut probes: Vec<Box<dyn Probe>> = vec![Box::new(RegistryProbe(Arc::clone(&parts.registry)))];
+        if place.has_folder() {
+            probes.push(Box::new(FolderProbe { folder: place.folder.clone(), state: place.state.clone() }));
+        }
         probes.extend(served.probes);
         let health = Arc::new(Health::new(probes));
         let run = new_run();
@@ -122,7 +174,9 @@ impl Serve {
             clients: premises.clients.clone(),
             run,
         };
-        serving.write(&place.state)?;
+        if place.keeps_state {
+            serving.write(&place.state)?;
+        }
         let mut said = ready(&premises, parts, address, samples, &next_step).await?;
         if let Some(link) = first_link {
             said += &format!(
@@ -133,7 +187,7 @@ impl Serve {
         tracing::info!(
             listen = %address,
             public_url = %premises.public_url,
-            folder = %place.folder.display(),
+            documents = %place.documents_shown(),
             clients = premises.clients.len(),
             "serving"
         );
@@ -242,9 +296,10 @@ async fn ready(
     samples: bool,
     next_step: &str,
 ) -> Result<String, Trouble> {
-    let Premises { place, public_url, clients } = premises;
+    let Premises { place, public_url, clients, report: _ } = premises;
     let count = parts.registry.file_count().await.or_trouble(|| "cannot count the files".to_owned())?;
     let files = match count {
+        0 if !place.has_folder() => "no files yet".to_owned(),
         0 => "its files are being looked at now".to_owned(),
         1 => "1 file".to_owned(),
         count => format!("{count} files"),
@@ -253,7 +308,7 @@ async fn ready(
     let settings = place.settings_file.as_deref().map_or("the defaults".to_owned(), shown);
     let mut text = format!(
         "Lectern serves {} ({files}{made})\n  listening on  {address}\n  public URL    {public_url}\n  settings      {settings}\n",
-        plain(&place.folder_shown())
+        plain(&place.documents_shown())
     );
     if address.ip().is_unspecified() && public_url.url().host_str() == Some("localhost") {
         text += "                (others reach this server only if you give it a --public-url)\n";
@@ -276,7 +331,7 @@ async fn ready(
 
 /// A file to show the next step with.
 async fn first_file(place: &Place, parts: &Parts) -> String {
-    if place.folder.join(samples::FIRST_SAMPLE).is_file() {
+    if place.has_folder() && place.folder.join(samples::FIRST_SAMPLE).is_file() {
         return samples::FIRST_SAMPLE.to_owned();
     }
     let first = async {
@@ -285,7 +340,8 @@ async fn first_file(place: &Place, parts: &Parts) -> String {
         Some(files.first()?.name.to_string())
     };
     // While the folder is being looked at for the first time, what it shows itself.
-    first.await.or_else(|| first_shown(&place.folder)).unwrap_or_else(|| "FILE".to_owned())
+    let shown = || place.has_folder().then(|| first_shown(&place.folder)).flatten();
+    first.await.or_else(shown).unwrap_or_else(|| "FILE".to_owned())
 }
 
 /// The first ordinary file of a folder by name.

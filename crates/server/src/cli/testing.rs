@@ -12,14 +12,14 @@ use http_body_util::{BodyExt, Full};
 use lectern_accounts::TokenKeys;
 use lectern_host::memory::registry::MemoryRegistry;
 use lectern_host::ports::{Clock, Contents, ContentsError, Registry, Stored, TreePath};
-use lectern_host::records::{Content, ContentId, FileRecord, LockState, ModifiedAt, Revision, Timestamp};
+use lectern_host::records::{Content, ContentId, FileRecord, LockState, ModifiedAt, Revision, Timestamp, VersionMark};
 use lectern_host::wopi::{ItemVersion, UserId};
 use lectern_host::{Body, ids};
 
 use super::{Cli, Out};
 use crate::system::{SystemClock, SystemRandom};
 use crate::trouble::{OrTrouble, Trouble};
-use crate::wiring::{ActionUrl, DiscoverySummary, Documents, Parts, Premises, Served, Wiring};
+use crate::wiring::{ActionUrl, DiscoverySummary, Documents, OpenHost, Parts, Premises, Served, Wiring};
 
 /// Everything in memory; the same for every command.
 #[derive(Clone, Debug)]
@@ -67,10 +67,16 @@ async fn dispatch(cli: Cli, wiring: &InMemory, out: Out<'_>) -> Result<(), Troub
         Command::Token(token) => token.run(wiring, out).await,
         Command::Check(check) => check.run(wiring, out).await,
         Command::User(user) => user.run(wiring, out).await,
-        Command::Keys(keys) => keys.run(out),
+        Command::Keys(keys) => keys.run(wiring, out).await,
         Command::Rescued(rescued) => rescued.run(wiring, out).await,
         Command::Versions(versions) => versions.run(wiring, out).await,
-        Command::Serve(_) | Command::Config(_) => panic!("not here"),
+        Command::Serve(_)
+        | Command::Config(_)
+        | Command::Import(_)
+        | Command::Export(_)
+        | Command::Migrate(_)
+        | Command::Backup(_)
+        | Command::Restore(_) => panic!("not here"),
     }
 }
 
@@ -94,6 +100,10 @@ impl Wiring for InMemory {
             background: tokio::task::JoinSet::new(),
             close: Box::pin(std::future::ready(())),
         })
+    }
+
+    async fn open_host(&self, _: &Premises) -> Result<OpenHost, Trouble> {
+        Err(Trouble::new("there is no host over one content"))
     }
 
     fn read_discovery(&self, xml: &str) -> Result<DiscoverySummary, String> {
@@ -164,6 +174,7 @@ impl Documents for Everything {
             seen: None,
             pending: None,
             deleted_at: None,
+            mark: VersionMark::default(),
         };
         self.0.create_file(&record).await.or_trouble(|| "cannot add the file".to_owned())
     }

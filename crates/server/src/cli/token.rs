@@ -72,7 +72,7 @@ impl Token {
             known.public_url = public_url;
         }
         let named = self.client.as_deref().map(|name| client(name, &known)).transpose()?;
-        if !known.running {
+        if !known.running && place.keeps_state {
             eprintln!("note: no `lectern serve` is running on these documents; the token will be good when one is");
         }
 
@@ -273,7 +273,10 @@ fn client(name: &str, known: &Known) -> Result<Option<String>, Trouble> {
 
 /// The path of a file in the folder of documents: as it is called there, or as it is found from here.
 pub(super) fn path_in(place: &Place, file: &Path) -> Result<TreePath, Trouble> {
-    let below = if file.is_absolute() {
+    let below = if !place.has_folder() {
+        // A path in an object store is what the records say.
+        file.is_relative().then(|| file.to_owned())
+    } else if file.is_absolute() {
         below(place, file)
     } else if place.folder.join(file).exists() {
         Some(file.to_owned())
@@ -281,7 +284,7 @@ pub(super) fn path_in(place: &Place, file: &Path) -> Result<TreePath, Trouble> {
         below(place, file)
     };
     let not_there = || {
-        Trouble::new(format!("there is no file `{}` in `{}`", file.display(), place.folder_shown()))
+        Trouble::new(format!("there is no file `{}` in `{}`", file.display(), place.documents_shown()))
             .hint("name it as it is called in the folder, with the folders it is in: `letters/2026.odt`")
     };
     let mut path = TreePath::root();

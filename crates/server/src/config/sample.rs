@@ -4,14 +4,16 @@ use std::fmt::Write;
 
 use super::section::{Section, Value};
 use super::{
-    Bootstrapper, Client, Coauthoring, Contents, History, Limits, Log, Provider, Rescued, Server, SettingsUser, SignIn,
-    Wopi,
+    Bootstrapper, Client, Coauthoring, Contents, Database, History, Limits, Log, Objects, Provider, Rescued, Server,
+    SettingsUser, SignIn, Sweep, Wopi,
 };
 
-fn sections() -> Vec<Section> {
+pub(super) fn sections() -> Vec<Section> {
     vec![
         Server::manual(),
         Contents::manual(),
+        Objects::manual(),
+        Database::manual(),
         Client::manual(),
         SettingsUser::manual(),
         SignIn::manual(),
@@ -22,6 +24,7 @@ fn sections() -> Vec<Section> {
         Limits::manual(),
         History::manual(),
         Rescued::manual(),
+        Sweep::manual(),
         Log::manual(),
     ]
 }

@@ -18,6 +18,8 @@ section! {
         /// Addresses of reverse proxies whose X-Forwarded-For is believed: for log lines, and to tell
         /// those who try passwords from one another.
         pub trusted_proxies: Vec<IpAddr> = Vec::new();
+        /// What this node is called where others read of it; the name of the machine if nothing is said.
+        pub node: Option<String>, for example "\"lectern-1\"";
         /// How long a stop waits for requests that have begun, saves above all. A second signal stops at once.
         pub shutdown_grace: Span<0, 600_000> = const { Span::ms(30_000) };
     }

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use lectern_host::parts::FileParts;
-use lectern_host::ports::{Bin, BinEntry, FileCommit, Listings, Named, Page, Registry, RegistryError, Sharing, Slice};
+use lectern_host::ports::{
+    Bin, BinEntry, FileCommit, Listings, Memo, Memos, Named, Page, Registry, RegistryError, Sharing, Slice, Usage,
+};
 use lectern_host::records::{
-    Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, RescuedSave, Revision,
-    Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
+    Activity, ContainerRecord, ContentId, ContentPiece, DiscoveryCache, FileRecord, Fingerprint, RefusedRequest,
+    RescuedSave, Revision, Session, SessionId, Timestamp, Upload, UploadPiece, User, VersionEntry,
 };
 use lectern_host::sharing::{BinId, Grant, Group, GroupId, Item, Link, LinkId, Principal, SecretHash};
 use wopi::{ContainerId, FileId, FileName, ItemVersion, UserId};
@@ -182,6 +184,35 @@ impl Bin for Troubled {
 }
 
 #[async_trait]
+impl Memos for Troubled {
+    async fn memo(&self, name: &str, now: Timestamp) -> Result<Option<Memo>, RegistryError> {
+        self.inner.memo(name, now).await
+    }
+    async fn put_memo(
+        &self,
+        name: &str,
+        seen: Option<Revision>,
+        value: &[u8],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<Revision, RegistryError> {
+        self.inner.put_memo(name, seen, value, until, now).await
+    }
+    async fn remove_memo(&self, name: &str, seen: Revision, now: Timestamp) -> Result<(), RegistryError> {
+        self.inner.remove_memo(name, seen, now).await
+    }
+    async fn prune_memos(&self, before: Timestamp) -> Result<u64, RegistryError> {
+        self.inner.prune_memos(before).await
+    }
+    async fn add_refusals(&self, refused: &[RefusedRequest], kept_max: usize) -> Result<(), RegistryError> {
+        self.inner.add_refusals(refused, kept_max).await
+    }
+    async fn refusals(&self, limit: usize) -> Result<Vec<RefusedRequest>, RegistryError> {
+        self.inner.refusals(limit).await
+    }
+}
+
+#[async_trait]
 impl Registry for Troubled {
     async fn file(&self, id: &FileId) -> Result<FileRecord, RegistryError> {
         self.inner.file(id).await
@@ -200,6 +231,9 @@ impl Registry for Troubled {
     }
     async fn file_count(&self) -> Result<u64, RegistryError> {
         self.inner.file_count().await
+    }
+    async fn usage(&self) -> Result<Usage, RegistryError> {
+        self.inner.usage().await
     }
     async fn create_file(&self, record: &FileRecord) -> Result<FileRecord, RegistryError> {
         self.inner.create_file(record).await
@@ -288,6 +322,12 @@ impl Registry for Troubled {
     }
     async fn unreferenced(&self, contents: &[ContentId]) -> Result<Vec<ContentId>, RegistryError> {
         self.inner.unreferenced(contents).await
+    }
+    async fn condemn(&self, contents: &[ContentId], at: Timestamp) -> Result<Vec<ContentId>, RegistryError> {
+        self.inner.condemn(contents, at).await
+    }
+    async fn prune_condemned(&self, before: Timestamp) -> Result<u64, RegistryError> {
+        self.inner.prune_condemned(before).await
     }
     async fn files_with_versions(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<FileId>, RegistryError> {
         self.inner.files_with_versions(after, limit).await

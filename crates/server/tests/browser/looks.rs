@@ -107,9 +107,10 @@ fn the_pages_of_containers_look_well() {
         page.fill("#new form.fields input[name=name]", "Projects");
         page.arrives(|page| page.click("#new form.fields button"));
         gallery.looks_at(&page, "files-below");
+        let below = page.text_of("location.href");
         page.goes_to(&list);
         gallery.looks_at(&page, "files");
-        page.click("tr[data-row]:nth-child(3) summary");
+        page.click("tr[data-row]:nth-child(3) a.more");
         gallery.looks_at(&page, "files-menu");
         page.click("header details summary");
         gallery.looks_at(&page, "person-menu");
@@ -123,6 +124,10 @@ fn the_pages_of_containers_look_well() {
         gallery.looks_at(&page, "search");
         page.goes_to(&house.url("/search?q=nothing-has-this-name"));
         gallery.looks_at(&page, "search-nothing");
+        page.goes_to(&below);
+        page.fill("input[name=q]", "an");
+        page.arrives(|page| page.presses("Enter"));
+        gallery.looks_at(&page, "search-below");
         page.goes_to(&house.url("/account"));
         gallery.looks_at(&page, "account");
         stumbles_to(&page, &house.url("/no-such-page"));
@@ -270,7 +275,7 @@ fn the_pages_of_the_bin_and_of_moving_look_well() {
         page.fill("#new form.fields input[name=name]", "Projects");
         page.arrives(|page| page.click("#new form.fields button"));
         page.goes_to(&house.url("/"));
-        page.click("tr[data-row]:nth-child(2) summary");
+        page.click("tr[data-row]:nth-child(2) a.more");
         page.arrives(|page| page.click_at("tr[data-row] .menu-items a", "Move"));
         gallery.looks_at(&page, "move");
         page.arrives(|page| page.click_at("main a.entry", "Projects"));
@@ -278,7 +283,7 @@ fn the_pages_of_the_bin_and_of_moving_look_well() {
         page.arrives(|page| page.click("main form button.primary"));
         page.shows("old.txt");
         gallery.looks_at(&page, "moved");
-        page.click("tr[data-row]:nth-child(1) summary");
+        page.click("tr[data-row]:nth-child(1) a.more");
         page.arrives(|page| page.click_at("tr[data-row] .menu-items button", "Delete"));
         gallery.looks_at(&page, "deleted");
         page.goes_to(&house.url("/bin"));
@@ -329,6 +334,10 @@ fn the_pages_of_the_administration_look_well() {
         page.goes_to(&house.url("/admin/diagnostics"));
         page.shows("401");
         gallery.looks_at(&page, "admin-diagnostics");
+        page.goes_to(&house.url("/admin/storage"));
+        gallery.looks_at(&page, "admin-storage");
+        page.goes_to(&house.url("/admin/settings"));
+        gallery.looks_at(&page, "admin-settings");
         gallery.closes();
     });
 }
@@ -362,6 +371,8 @@ fn the_pages_in_german_fit_a_phone() {
             "admin/groups",
             "admin/clients",
             "admin/diagnostics",
+            "admin/storage",
+            "admin/settings",
             "sign-in",
         ];
         for path in paths {

@@ -240,8 +240,8 @@ async fn a_refused_proof_is_remembered_with_what_we_computed() {
     .await;
     let file = unsigned(&world).await;
     with_keys(&file, 1, 1).check_file_info().await.answered(500);
-    let told = world.host().refusals().swap_remove(0);
+    let told = world.host().refusals().await.unwrap().swap_remove(0);
     assert!(told.because.contains("no signature fits"), "{}", told.because);
     assert!(told.url.starts_with(&file.address()) && !told.url.contains(&file.token), "{}", told.url);
-    assert_eq!((told.status, told.at_ms), (500, world.now_ms()));
+    assert_eq!((told.status, told.at.0), (500, world.now_ms()));
 }

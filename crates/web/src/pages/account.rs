@@ -42,18 +42,18 @@ pub(crate) struct LanguageFields {
 
 #[derive(Template)]
 #[template(path = "account.html")]
-struct AccountPage {
-    p: Frame,
-    user_name: String,
-    has_password: bool,
-    password_length_min: usize,
-    sessions: Vec<SessionRow>,
-    trouble: Option<String>,
+pub(super) struct AccountPage {
+    pub(super) p: Frame,
+    pub(super) user_name: String,
+    pub(super) has_password: bool,
+    pub(super) password_length_min: usize,
+    pub(super) sessions: Vec<SessionRow>,
+    pub(super) trouble: Option<String>,
 }
 
-struct SessionRow {
-    session: Session,
-    is_this: bool,
+pub(super) struct SessionRow {
+    pub(super) session: Session,
+    pub(super) is_this: bool,
 }
 
 /// `GET /account`
@@ -110,7 +110,7 @@ pub(crate) async fn password(
     match shared.host.ports().registry.commit_user(&User { password: Some(hash), ..*user }).await {
         Ok(_) => {}
         Err(RegistryError::Conflict) => return Err(Problem::Busy),
-        Err(error) => return Err(Problem::internal("changing a password", &error)),
+        Err(error) => return Err(Problem::registry("changing a password", &error)),
     }
     for session in signing_in::live_sessions(&shared, &member.user).await? {
         if session.id != member.session.id {

@@ -1,4 +1,4 @@
-//! `/admin/…`: people, groups, office servers, and what was refused. For administrators.
+//! `/admin/…`: people, groups, office servers, what was refused, how much is stored, and the settings. For administrators.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use http::StatusCode;
 use lectern_accounts::{PasswordError, password};
 use lectern_host::clients::{ClientStatus, ProofStatus};
 use lectern_host::desk::{Account, Denied, Desk, NewAccount, Why};
-use lectern_host::records::{Role, Timestamp};
+use lectern_host::ports::Tally;
+use lectern_host::records::{RefusedRequest, Role};
 use lectern_host::sharing::{Group, GroupId};
 use lectern_host::wopi::UserId;
 use serde::Deserialize;
@@ -17,75 +18,88 @@ use serde::Deserialize;
 use super::{Input, see};
 use crate::frame::{Frame, Said, page, page_with};
 use crate::problem::{Problem, status_of, told};
+use crate::settings::{Room, SettingOrigin, SettingValue, SettingsReport};
 use crate::site::Shared;
 use crate::visitor::Member;
 
 #[derive(Template)]
 #[template(path = "admin_people.html")]
-struct PeoplePage {
-    p: Frame,
-    accounts: Vec<AccountRow>,
-    roles: Vec<RoleChoice>,
-    password_length_min: usize,
-    trouble: Option<String>,
+pub(super) struct PeoplePage {
+    pub(super) p: Frame,
+    pub(super) accounts: Vec<AccountRow>,
+    pub(super) roles: Vec<RoleChoice>,
+    pub(super) password_length_min: usize,
+    pub(super) trouble: Option<String>,
 }
 
-struct AccountRow {
-    account: Account,
-    role: String,
-    is_me: bool,
+pub(super) struct AccountRow {
+    pub(super) account: Account,
+    pub(super) role: String,
+    pub(super) is_me: bool,
 }
 
-struct RoleChoice {
-    word: &'static str,
-    text: String,
+pub(super) struct RoleChoice {
+    pub(super) word: &'static str,
+    pub(super) text: String,
 }
 
 #[derive(Template)]
 #[template(path = "admin_groups.html")]
-struct GroupsPage {
-    p: Frame,
-    groups: Vec<GroupRow>,
+pub(super) struct GroupsPage {
+    pub(super) p: Frame,
+    pub(super) groups: Vec<GroupRow>,
     /// Names to choose from.
-    people: Vec<String>,
-    trouble: Option<String>,
+    pub(super) people: Vec<String>,
+    pub(super) trouble: Option<String>,
 }
 
-struct GroupRow {
-    group: Group,
-    members: Vec<Account>,
+pub(super) struct GroupRow {
+    pub(super) group: Group,
+    pub(super) members: Vec<Account>,
 }
 
 #[derive(Template)]
 #[template(path = "admin_clients.html")]
-struct ClientsPage {
-    p: Frame,
-    clients: Vec<ClientRow>,
-    trouble: Option<String>,
+pub(super) struct ClientsPage {
+    pub(super) p: Frame,
+    pub(super) clients: Vec<ClientRow>,
+    pub(super) trouble: Option<String>,
 }
 
-struct ClientRow {
-    client: ClientStatus,
-    proof: String,
-    extensions: String,
+pub(super) struct ClientRow {
+    pub(super) client: ClientStatus,
+    pub(super) proof: String,
+    pub(super) extensions: String,
 }
 
 #[derive(Template)]
 #[template(path = "admin_diagnostics.html")]
-struct DiagnosticsPage {
-    p: Frame,
-    files: u64,
-    refusals: Vec<RefusalRow>,
+pub(super) struct DiagnosticsPage {
+    pub(super) p: Frame,
+    pub(super) files: u64,
+    pub(super) refusals: Vec<RefusedRequest>,
 }
 
-struct RefusalRow {
-    at: Timestamp,
-    status: u16,
-    operation: String,
-    because: String,
-    url: String,
-    request_id: String,
-    correlation_id: String,
+#[derive(Template)]
+#[template(path = "admin_storage.html")]
+pub(super) struct StoragePage {
+    pub(super) p: Frame,
+    pub(super) rows: Vec<StorageRow>,
+    pub(super) total: u64,
+    pub(super) room: Option<Room>,
+}
+
+pub(super) struct StorageRow {
+    pub(super) name: String,
+    pub(super) hint: String,
+    pub(super) tally: Tally,
+}
+
+#[derive(Template)]
+#[template(path = "admin_settings.html")]
+pub(super) struct SettingsPage {
+    pub(super) p: Frame,
+    pub(super) report: SettingsReport,
 }
 
 /// Lets administrators in, and nobody else.
@@ -371,17 +385,34 @@ pub(crate) async fn try_client(
 /// `GET /admin/diagnostics`
 pub(crate) async fn diagnostics(State(shared): State<Arc<Shared>>, member: Member) -> Result<Response, Problem> {
     let desk = desk(&shared, &member).await?;
-    let refusals = desk.refusals()?.into_iter().map(|report| RefusalRow {
-        at: Timestamp(report.at_ms),
-        status: report.status,
-        operation: report.operation.map_or_else(String::new, |operation| format!("{operation:?}")),
-        because: report.because,
-        url: report.url,
-        request_id: report.request_id,
-        correlation_id: report.correlation_id.unwrap_or_default(),
-    });
-    let refusals = refusals.collect();
+    let refusals = desk.refusals().await?;
     let files = shared.host.ports().registry.file_count().await;
-    let files = files.map_err(|error| Problem::internal("counting files", &error))?;
+    let files = files.map_err(|error| Problem::registry("counting files", &error))?;
     Ok(page(&DiagnosticsPage { p: member.frame(&shared), files, refusals }))
+}
+
+/// `GET /admin/storage`
+pub(crate) async fn storage(State(shared): State<Arc<Shared>>, member: Member) -> Result<Response, Problem> {
+    let usage = desk(&shared, &member).await?.usage().await?;
+    let room = match shared.disk.clone() {
+        // A file system of the network may let one wait.
+        Some(disk) => tokio::task::spawn_blocking(move || disk.room()).await.ok().flatten(),
+        None => None,
+    };
+    let p = member.frame(&shared);
+    let kinds = [
+        ("storage-files", "storage-files-hint", usage.files),
+        ("storage-versions", "storage-versions-hint", usage.versions),
+        ("storage-deleted", "storage-deleted-hint", usage.deleted),
+        ("storage-rescued", "storage-rescued-hint", usage.rescued),
+    ];
+    let total = kinds.iter().fold(0, |sum: u64, (.., tally)| sum.saturating_add(tally.bytes));
+    let rows = kinds.map(|(name, hint, tally)| StorageRow { name: p.say(name), hint: p.say(hint), tally });
+    Ok(page(&StoragePage { p, rows: rows.into(), total, room }))
+}
+
+/// `GET /admin/settings`
+pub(crate) async fn settings(State(shared): State<Arc<Shared>>, member: Member) -> Result<Response, Problem> {
+    desk(&shared, &member).await?;
+    Ok(page(&SettingsPage { p: member.frame(&shared), report: shared.report.clone() }))
 }

@@ -54,7 +54,6 @@ fn word_of(sort: Sort) -> &'static str {
 /// A row of a listing.
 pub(super) struct Row {
     pub(super) is_container: bool,
-    pub(super) id: String,
     pub(super) name: String,
     pub(super) icon: &'static str,
     /// The extension, for people.
@@ -63,6 +62,8 @@ pub(super) struct Row {
     pub(super) may_edit: bool,
     /// Where a click leads.
     pub(super) open: String,
+    /// Its own page, with all that can be done with it.
+    pub(super) details: String,
     pub(super) size: u64,
     pub(super) at: Timestamp,
     pub(super) by: String,
@@ -73,57 +74,67 @@ pub(super) struct Row {
 
 #[derive(Template)]
 #[template(path = "browse.html")]
-struct BrowsePage {
-    p: Frame,
-    id: String,
-    name: String,
-    is_root: bool,
-    way: Vec<Step>,
-    may_edit: bool,
-    may_share: bool,
-    rows: Vec<Row>,
-    headings: Vec<Heading>,
-    blanks: Vec<BlankRow>,
-    next: Option<String>,
-    is_first: bool,
-    trouble: Option<String>,
+pub(super) struct BrowsePage {
+    pub(super) p: Frame,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) is_root: bool,
+    pub(super) way: Vec<Step>,
+    pub(super) may_edit: bool,
+    pub(super) may_share: bool,
+    pub(super) rows: Vec<Row>,
+    pub(super) headings: Vec<Heading>,
+    pub(super) blanks: Vec<BlankRow>,
+    pub(super) next: Option<String>,
+    pub(super) is_first: bool,
+    pub(super) trouble: Option<String>,
 }
 
-struct Heading {
+pub(super) struct Heading {
     /// The message of its text.
-    text: String,
-    word: &'static str,
-    href: String,
+    pub(super) text: String,
+    pub(super) word: &'static str,
+    pub(super) href: String,
     /// `ascending` or `descending`, where the listing is sorted by it.
-    sorted: Option<&'static str>,
+    pub(super) sorted: Option<&'static str>,
 }
 
-struct BlankRow {
-    extension: &'static str,
-    icon: &'static str,
-    name: String,
+pub(super) struct BlankRow {
+    pub(super) extension: &'static str,
+    pub(super) icon: &'static str,
+    pub(super) name: String,
 }
 
 #[derive(Template)]
 #[template(path = "search.html")]
-struct SearchPage {
-    p: Frame,
-    query: String,
-    rows: Vec<Row>,
-    more: bool,
+pub(super) struct SearchPage {
+    pub(super) p: Frame,
+    pub(super) query: String,
+    pub(super) rows: Vec<Row>,
+    /// Where it was searched, if not everywhere: what it is called, and the address of the same search everywhere.
+    pub(super) below: Option<(String, String)>,
+    /// The address of the first page, if this is not it.
+    pub(super) first: Option<String>,
+    pub(super) next: Option<String>,
+    pub(super) cut: bool,
 }
 
 #[derive(Template)]
 #[template(path = "shared.html")]
-struct SharedPage {
-    p: Frame,
-    rows: Vec<Row>,
+pub(super) struct SharedPage {
+    pub(super) p: Frame,
+    pub(super) rows: Vec<Row>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct SearchFields {
     #[serde(default)]
     q: String,
+    /// A container; empty for everywhere.
+    #[serde(default, rename = "in")]
+    within: String,
+    #[serde(default)]
+    from: usize,
 }
 
 #[derive(Deserialize)]
@@ -203,7 +214,10 @@ async fn listing(
         None => None,
     };
     let listing = desk.list(container, asked.order(), after.as_ref(), ENTRIES_PER_PAGE).await?;
-    let p = member.frame(shared);
+    // Below the outermost container everything is.
+    let is_everything = listing.way.is_empty() && desk.root().await.is_ok_and(|root| root.id == *container);
+    let within = (!is_everything).then(|| (container.to_string(), listing.container.name.to_string()));
+    let p = Frame { within, ..member.frame(shared) };
     let may_edit = listing.right >= Right::Edit;
     let mut names = Names::default();
     let mut rows = Vec::with_capacity(listing.entries.len());
@@ -288,8 +302,8 @@ impl Names {
         match entry {
             Entry::Container(step) => Row {
                 is_container: true,
-                id: step.id.to_string(),
                 open: format!("{}{}", shared.base, path_of(&step.id)),
+                details: format!("{}{}", shared.base, path_of(&step.id)),
                 name: step.name.to_string(),
                 icon: "container",
                 kind: String::new(),
@@ -310,7 +324,7 @@ impl Names {
                 Row {
                     is_container: false,
                     open: format!("{}/open/{}/{}", shared.base, file.id, mode.as_str()),
-                    id: file.id.to_string(),
+                    details: format!("{}/details/{}", shared.base, file.id),
                     icon: kinds::icon(&extension),
                     kind: extension.to_uppercase(),
                     may_edit,
@@ -338,16 +352,34 @@ pub(crate) async fn search(
     Query(fields): Query<SearchFields>,
 ) -> Result<Response, Problem> {
     let desk = shared.host.desk(&member.session.id).await?;
-    let found = desk.search(&fields.q, None).await?;
+    let within = match fields.within.as_str() {
+        "" => None,
+        id => Some(ContainerId::parse(id).ok_or(Problem::NotFound)?),
+    };
+    let found = desk.search(&fields.q, within.as_ref(), fields.from).await?;
     let mut names = Names::default();
-    let mut rows = Vec::with_capacity(found.entries.len());
-    for (entry, way) in found.entries {
-        let way: Vec<&str> = way.iter().map(|step| step.name.as_str()).collect();
+    let mut rows = Vec::with_capacity(found.finds.len());
+    for find in found.finds {
+        let way: Vec<&str> = find.way.iter().map(|step| step.name.as_str()).collect();
         let way = way.join(" / ");
-        rows.push(Row { way, ..names.row(&shared, entry, true).await });
+        rows.push(Row { way, ..names.row(&shared, find.entry, find.right >= Right::Edit).await });
     }
-    let p = Frame { searched: fields.q.clone(), ..member.frame(&shared) };
-    Ok(page(&SearchPage { p, query: fields.q, rows, more: found.more }))
+    let within = found.below.map(|below| (below.id.to_string(), below.name.to_string()));
+    let p = Frame { searched: fields.q.clone(), within: within.clone(), ..member.frame(&shared) };
+    let everywhere = p.url(&format!("/search?q={}", utf8_percent_encode(&fields.q, NON_ALPHANUMERIC)));
+    let here = match &within {
+        Some((id, _)) => format!("{everywhere}&in={id}"),
+        None => everywhere.clone(),
+    };
+    Ok(page(&SearchPage {
+        query: fields.q,
+        rows,
+        below: within.map(|(_, name)| (name, everywhere)),
+        next: found.next.map(|next| format!("{here}&from={next}")),
+        first: (fields.from > 0).then_some(here),
+        cut: found.cut,
+        p,
+    }))
 }
 
 /// The listing once more, with what was wrong.

@@ -15,6 +15,7 @@ use lectern_host::desk::{Denied, Desk, FileEntry, History, Holder, NewLink, Offe
 use lectern_host::records::Timestamp;
 use lectern_host::sharing::{GroupId, Item, LinkId, Principal};
 use lectern_host::wopi::{ContainerId, FileId, ItemVersion, UserId, operation};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::transfer::{attachment, bytes};
@@ -26,69 +27,77 @@ use crate::visitor::Member;
 
 #[derive(Template)]
 #[template(path = "details.html")]
-struct DetailsPage {
-    p: Frame,
-    file: FileEntry,
-    at: Timestamp,
-    by: String,
-    way: Vec<Step>,
-    may_edit: bool,
-    may_release: bool,
-    offers: Vec<Offer>,
-    holders: Vec<Holder>,
-    current: Option<VersionRow>,
-    past: Vec<VersionRow>,
-    sharing: Option<Sharing>,
-    trouble: Option<String>,
+pub(super) struct DetailsPage {
+    pub(super) p: Frame,
+    pub(super) file: FileEntry,
+    pub(super) at: Timestamp,
+    pub(super) by: String,
+    pub(super) way: Vec<Step>,
+    pub(super) may_edit: bool,
+    pub(super) may_release: bool,
+    pub(super) offers: Vec<OfferRow>,
+    pub(super) holders: Vec<Holder>,
+    pub(super) current: Option<VersionRow>,
+    pub(super) past: Vec<VersionRow>,
+    pub(super) sharing: Option<Sharing>,
+    pub(super) trouble: Option<String>,
 }
 
 #[derive(Template)]
 #[template(path = "sharing.html")]
-struct SharingPage {
-    p: Frame,
-    id: String,
-    name: String,
-    way: Vec<Step>,
-    sharing: Sharing,
-    trouble: Option<String>,
+pub(super) struct SharingPage {
+    pub(super) p: Frame,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) way: Vec<Step>,
+    pub(super) sharing: Sharing,
+    pub(super) trouble: Option<String>,
 }
 
-struct VersionRow {
-    version: String,
-    size: u64,
-    at: Timestamp,
-    by: String,
-    autosave: bool,
-    name: String,
+pub(super) struct OfferRow {
+    pub(super) href: String,
+    pub(super) icon: &'static str,
+    pub(super) text: String,
+}
+
+pub(super) struct VersionRow {
+    pub(super) version: String,
+    pub(super) size: u64,
+    pub(super) at: Timestamp,
+    pub(super) by: String,
+    pub(super) autosave: bool,
+    pub(super) name: String,
+    pub(super) keep: bool,
+    pub(super) is_current: bool,
 }
 
 /// With whom something is shared, for both pages.
-struct Sharing {
+pub(super) struct Sharing {
     /// Where the forms go.
-    to: String,
-    grants: Vec<GrantRow>,
-    links: Vec<LinkRow>,
+    pub(super) to: String,
+    pub(super) grants: Vec<GrantRow>,
+    pub(super) links: Vec<LinkRow>,
     /// Names to choose from.
-    proposed: Vec<String>,
+    pub(super) proposed: Vec<String>,
     /// The address of a link that was made just now: it cannot be told again.
-    made: Option<String>,
+    pub(super) made: Option<String>,
 }
 
-struct GrantRow {
-    principal: String,
-    name: String,
-    is_group: bool,
-    right: String,
-    from: Option<Step>,
+pub(super) struct GrantRow {
+    pub(super) principal: String,
+    pub(super) name: String,
+    pub(super) is_group: bool,
+    pub(super) right: String,
+    pub(super) from: Option<Step>,
 }
 
-struct LinkRow {
-    id: String,
-    edits: bool,
-    label: String,
-    has_password: bool,
-    expires_at: Option<Timestamp>,
-    from: Option<Step>,
+pub(super) struct LinkRow {
+    pub(super) id: String,
+    pub(super) edits: bool,
+    pub(super) label: String,
+    pub(super) has_password: bool,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) from: Option<Step>,
 }
 
 /// The message that names a right.
@@ -158,7 +167,30 @@ async fn sharing(p: &Frame, desk: &Desk<'_>, item: &Item, made: Option<String>) 
     Ok(Sharing { to, grants: grants.collect(), links: links.collect(), proposed, made })
 }
 
-fn row(version: Version, names: &BTreeMap<UserId, String>) -> VersionRow {
+/// What one can choose between: of each client and app the ways in which a page opens a file. Clients publish many more
+/// actions, for other machines and for frames.
+fn offer_rows(p: &Frame, file: &FileId, offers: &[Offer]) -> Vec<OfferRow> {
+    let mut rows: Vec<OfferRow> = Vec::new();
+    for offer in offers {
+        let (mode, icon, message) = match offer.action.to_ascii_lowercase().as_str() {
+            "edit" => ("edit", "rename", "offer-edit"),
+            "view" => ("view", "eye", "offer-view"),
+            "convert" => ("convert", "restore", "offer-convert"),
+            _ => continue,
+        };
+        // Some call their apps by the name of a program: `writer`.
+        let mut letters = offer.app.chars();
+        let app: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+        let href =
+            p.url(&format!("/open/{file}/{mode}?client={}", utf8_percent_encode(&offer.client, NON_ALPHANUMERIC)));
+        if rows.iter().all(|row| row.href != href) {
+            rows.push(OfferRow { href, icon, text: p.with2(message, "app", app, "client", offer.client.as_str()) });
+        }
+    }
+    rows
+}
+
+fn row(version: Version, names: &BTreeMap<UserId, String>, is_current: bool) -> VersionRow {
     VersionRow {
         version: version.version.to_string(),
         size: version.size,
@@ -166,6 +198,8 @@ fn row(version: Version, names: &BTreeMap<UserId, String>) -> VersionRow {
         by: version.saved_by.and_then(|id| names.get(&id).cloned()).unwrap_or_default(),
         autosave: version.autosave,
         name: version.name.unwrap_or_default(),
+        keep: version.keep,
+        is_current,
     }
 }
 
@@ -215,7 +249,8 @@ async fn details_page(
     let names = desk.names_of(&people).await?;
     let (current, past) = match history {
         Some(history) => {
-            (Some(row(history.current, &names)), history.past.into_iter().map(|version| row(version, &names)).collect())
+            let past = history.past.into_iter().map(|version| row(version, &names, false));
+            (Some(row(history.current, &names, true)), past.collect())
         }
         None => (None, Vec::new()),
     };
@@ -227,7 +262,7 @@ async fn details_page(
         way: desk.way_to(id).await?,
         may_edit: right >= Right::Edit,
         may_release: right >= Right::Own,
-        offers: desk.offers(id).await?,
+        offers: offer_rows(&p, id, &desk.offers(id).await?),
         holders: desk.holders(id).await?,
         current,
         past,
@@ -329,6 +364,31 @@ pub(crate) async fn name_version(
     let desk = shared.host.desk(&member.session.id).await?;
     let outcome = desk.name_version(&file, version(&fields.version)?, Some(&fields.name)).await;
     done(&shared, &member, &desk, &Item::File(file), outcome, Said::VersionNamed).await
+}
+
+#[derive(Deserialize)]
+pub(crate) struct KeepFields {
+    version: String,
+    keep: String,
+}
+
+/// `POST /details/{file}/keep-version`
+pub(crate) async fn keep_version(
+    State(shared): State<Arc<Shared>>,
+    member: Member,
+    Path(id): Path<String>,
+    Input(fields): Input<KeepFields>,
+) -> Result<Response, Problem> {
+    let file = FileId::parse(&id).ok_or(Problem::NotFound)?;
+    let desk = shared.host.desk(&member.session.id).await?;
+    let keep = match fields.keep.as_str() {
+        "1" => true,
+        "0" => false,
+        _ => return Err(Problem::Malformed),
+    };
+    let outcome = desk.keep_version(&file, version(&fields.version)?, keep).await;
+    let said = if keep { Said::VersionKept } else { Said::VersionNotKept };
+    done(&shared, &member, &desk, &Item::File(file), outcome, said).await
 }
 
 /// `POST /details/{file}/release`

@@ -30,13 +30,13 @@ pub(crate) struct Fields {
 
 #[derive(Template)]
 #[template(path = "link.html")]
-struct LinkPage {
-    p: Frame,
-    action: String,
-    name: String,
-    edits: bool,
-    needs_password: bool,
-    trouble: Option<String>,
+pub(super) struct LinkPage {
+    pub(super) p: Frame,
+    pub(super) action: String,
+    pub(super) name: String,
+    pub(super) edits: bool,
+    pub(super) needs_password: bool,
+    pub(super) trouble: Option<String>,
 }
 
 /// `GET /link/{secret}`
@@ -59,7 +59,7 @@ pub(crate) async fn submit(
     let offer = shared.host.link_offer(&secret).await?;
     let again = |status, trouble| Ok(form(&shared, &visitor, &secret, &offer, status, &fields.name, Some(trouble)));
     if let Some(hash) = offer.password() {
-        if !signing_in::may_try(&shared, &visitor, &format!("link {secret}")) {
+        if !signing_in::may_try(&shared, &visitor, &format!("link {secret}")).await? {
             return again(StatusCode::TOO_MANY_REQUESTS, visitor.words.say("sign-in-too-many"));
         }
         let matches = shared.passwords.matches(&fields.password, Some(hash)).await;

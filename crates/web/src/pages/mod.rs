@@ -9,6 +9,8 @@ pub(crate) mod moving;
 pub(crate) mod open;
 pub(crate) mod provider;
 pub(crate) mod rescued;
+#[cfg(test)]
+mod samples;
 pub(crate) mod sign_in;
 pub(crate) mod transfer;
 pub(crate) mod welcome;

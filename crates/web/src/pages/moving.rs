@@ -69,17 +69,17 @@ impl Thing {
 
 #[derive(Template)]
 #[template(path = "choose.html")]
-struct ChoosePage {
-    p: Frame,
-    title: String,
-    submit: String,
+pub(super) struct ChoosePage {
+    pub(super) p: Frame,
+    pub(super) title: String,
+    pub(super) submit: String,
     /// This page, for going into another container.
-    here: String,
-    at: Step,
-    way: Vec<Step>,
-    containers: Vec<Step>,
-    may_edit: bool,
-    trouble: Option<String>,
+    pub(super) here: String,
+    pub(super) at: Step,
+    pub(super) way: Vec<Step>,
+    pub(super) containers: Vec<Step>,
+    pub(super) may_edit: bool,
+    pub(super) trouble: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -228,22 +228,22 @@ pub(crate) async fn delete_container(
 
 #[derive(Template)]
 #[template(path = "bin.html")]
-struct BinPageView {
-    p: Frame,
-    rows: Vec<BinRow>,
-    next: Option<String>,
-    trouble: Option<String>,
+pub(super) struct BinPageView {
+    pub(super) p: Frame,
+    pub(super) rows: Vec<BinRow>,
+    pub(super) next: Option<String>,
+    pub(super) trouble: Option<String>,
 }
 
-struct BinRow {
-    id: String,
-    name: String,
-    icon: &'static str,
-    size: Option<u64>,
-    from: Option<String>,
-    at: Timestamp,
-    kept_until: Timestamp,
-    may_purge: bool,
+pub(super) struct BinRow {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) icon: &'static str,
+    pub(super) size: Option<u64>,
+    pub(super) from: Option<String>,
+    pub(super) at: Timestamp,
+    pub(super) kept_until: Timestamp,
+    pub(super) may_purge: bool,
 }
 
 impl BinRow {

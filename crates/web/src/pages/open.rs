@@ -24,6 +24,7 @@ use serde_json::json;
 
 use super::Input;
 use super::browse::path_of;
+use super::transfer::show_path;
 use crate::frame::{Frame, page, page_with};
 use crate::kinds::{self, Shown};
 use crate::problem::Problem;
@@ -54,53 +55,55 @@ pub(crate) struct Asked {
 
 #[derive(Template)]
 #[template(path = "editor.html")]
-struct EditorPage {
-    p: Frame,
-    editor: Editor,
+pub(super) struct EditorPage {
+    pub(super) p: Frame,
+    pub(super) editor: Editor,
     /// The same action in dark colours.
-    dark_action_url: String,
+    pub(super) dark_action_url: String,
     /// Scheme, host and port of the client.
-    origin: String,
+    pub(super) origin: String,
     /// Beside that one, any host below this one may speak.
-    origin_suffix: &'static str,
-    family: &'static str,
-    is_collabora: bool,
-    owner_id: String,
-    user_id: String,
-    extension: String,
-    container: String,
-    mode: &'static str,
-    may_edit: bool,
+    pub(super) origin_suffix: &'static str,
+    pub(super) family: &'static str,
+    pub(super) is_collabora: bool,
+    pub(super) owner_id: String,
+    pub(super) user_id: String,
+    pub(super) extension: String,
+    pub(super) container: String,
+    pub(super) mode: &'static str,
+    pub(super) may_edit: bool,
 }
 
 #[derive(Template)]
 #[template(path = "text.html")]
-struct TextPage {
-    p: Frame,
-    file: FileEntry,
-    container: String,
-    token: EditorToken,
+pub(super) struct TextPage {
+    pub(super) p: Frame,
+    pub(super) file: FileEntry,
+    pub(super) container: String,
+    pub(super) token: EditorToken,
     /// Tells the drafts of one person in this browser from another's.
-    user_id: String,
-    bytes_max: u64,
+    pub(super) user_id: String,
+    pub(super) bytes_max: u64,
 }
 
 #[derive(Template)]
 #[template(path = "viewer.html")]
-struct ViewerPage {
-    p: Frame,
-    file: FileEntry,
-    container: String,
-    is_image: bool,
+pub(super) struct ViewerPage {
+    pub(super) p: Frame,
+    pub(super) file: FileEntry,
+    pub(super) container: String,
+    pub(super) is_image: bool,
+    /// The address of its bytes.
+    pub(super) show: String,
 }
 
 #[derive(Template)]
 #[template(path = "no_client.html")]
-struct NoClientPage {
-    p: Frame,
-    file: FileEntry,
-    container: String,
-    is_administrator: bool,
+pub(super) struct NoClientPage {
+    pub(super) p: Frame,
+    pub(super) file: FileEntry,
+    pub(super) container: String,
+    pub(super) is_administrator: bool,
 }
 
 /// `GET /open/{file}/{mode}`
@@ -270,9 +273,12 @@ async fn without_client(
             let text = TextPage { p, file: entry, container, token, user_id, bytes_max: TEXT_BYTES_MAX };
             Ok(page(&text))
         }
-        Some(Shown::Image(_)) => Ok(page(&ViewerPage { p, file: entry, container, is_image: true })),
+        Some(Shown::Image(_)) => {
+            Ok(page(&ViewerPage { show: p.url(&show_path(&entry)), p, file: entry, container, is_image: true }))
+        }
         Some(Shown::Pdf) => {
-            let mut answer = page(&ViewerPage { p, file: entry, container, is_image: false });
+            let mut answer =
+                page(&ViewerPage { show: p.url(&show_path(&entry)), p, file: entry, container, is_image: false });
             let policy = format!("{}; frame-src 'self'; object-src 'self'", crate::headers::CONTENT_SECURITY);
             if let Ok(policy) = HeaderValue::try_from(policy) {
                 answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);

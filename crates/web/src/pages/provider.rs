@@ -25,7 +25,7 @@ pub(crate) struct Next {
 /// `GET /sign-in/provider`
 pub(crate) async fn begin(State(shared): State<Arc<Shared>>, Query(next): Query<Next>) -> Result<Response, Problem> {
     let provider = shared.provider.as_ref().ok_or(Problem::NotFound)?;
-    match provider.begin(own_path(&next.next), shared.host.now()).await {
+    match provider.begin(&shared.host, own_path(&next.next)).await {
         Ok((url, state)) => {
             let mut answer = Redirect::to(&url).into_response();
             answer.headers_mut().append(SET_COOKIE, shared.cookies.of_provider(&state));
@@ -57,7 +57,7 @@ pub(crate) async fn finish(
     if Cookies::provider(&CookieJar::from_headers(&headers)).as_deref() != Some(back.state.as_str()) {
         return Err(Problem::Provider);
     }
-    let (outsider, next) = match provider.finish(&back.state, &back.code, shared.host.now()).await {
+    let (outsider, next) = match provider.finish(&shared.host, &back.state, &back.code).await {
         Ok(known) => known,
         Err(error) => {
             tracing::warn!("signing in with the provider: {error}");

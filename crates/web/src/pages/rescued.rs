@@ -21,10 +21,10 @@ use crate::visitor::Member;
 
 #[derive(Template)]
 #[template(path = "rescued.html")]
-struct RescuedPage {
-    p: Frame,
-    saves: Vec<Rescued>,
-    trouble: Option<String>,
+pub(super) struct RescuedPage {
+    pub(super) p: Frame,
+    pub(super) saves: Vec<Rescued>,
+    pub(super) trouble: Option<String>,
 }
 
 async fn rescued_page(

@@ -33,14 +33,14 @@ pub(crate) struct Fields {
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
-struct SignInPage {
-    p: Frame,
-    name: String,
-    next: String,
+pub(super) struct SignInPage {
+    pub(super) p: Frame,
+    pub(super) name: String,
+    pub(super) next: String,
     /// What was wrong with the last attempt.
-    trouble: Option<String>,
+    pub(super) trouble: Option<String>,
     /// What the button of the provider says, and where it leads.
-    provider: Option<(String, String)>,
+    pub(super) provider: Option<(String, String)>,
 }
 
 /// `GET /sign-in`

@@ -9,12 +9,13 @@ use http::header::USER_AGENT;
 use http::{HeaderMap, StatusCode};
 use lectern_accounts::{PasswordError, password};
 use lectern_host::people::LOCAL_ADMINISTRATOR;
-use lectern_host::ports::RegistryError;
+use lectern_host::ports::{Registry, RegistryError};
 use lectern_host::records::{Revision, Role, User};
 use serde::Deserialize;
 
 use super::sign_in::with_session;
 use super::{Input, see};
+use crate::first_link::{self, Good};
 use crate::frame::{Frame, page_with};
 use crate::problem::Problem;
 use crate::signing_in;
@@ -33,13 +34,13 @@ pub(crate) struct Fields {
 
 #[derive(Template)]
 #[template(path = "welcome.html")]
-struct WelcomePage {
-    p: Frame,
+pub(super) struct WelcomePage {
+    pub(super) p: Frame,
     /// Where the form goes: the link itself.
-    action: String,
-    name: String,
-    password_length_min: usize,
-    trouble: Option<String>,
+    pub(super) action: String,
+    pub(super) name: String,
+    pub(super) password_length_min: usize,
+    pub(super) trouble: Option<String>,
 }
 
 /// `GET /welcome/{secret}`
@@ -48,7 +49,7 @@ pub(crate) async fn show(
     visitor: Visitor,
     Path(secret): Path<String>,
 ) -> Result<Response, Problem> {
-    must_be_good(&shared, &secret)?;
+    must_be_good(&shared, &secret).await?;
     Ok(form(&shared, &visitor, &secret, StatusCode::OK, "", None))
 }
 
@@ -60,7 +61,7 @@ pub(crate) async fn submit(
     Path(secret): Path<String>,
     Input(fields): Input<Fields>,
 ) -> Result<Response, Problem> {
-    must_be_good(&shared, &secret)?;
+    let link = must_be_good(&shared, &secret).await?;
     let name = fields.name.trim();
     let again = |message: &str| {
         let trouble = Some(visitor.words.say(message));
@@ -78,16 +79,40 @@ pub(crate) async fn submit(
         Err(PasswordError::TooLong) => return again("password-too-long"),
         Err(error) => return Err(Problem::internal("hashing a password", &error)),
     };
+    // Before anything is made, so that two who use it at once do not both become administrators. If making one fails,
+    // the next start prints another link.
+    let registry = &*shared.host.ports().registry;
+    let free = is_free(registry, name).await.map_err(|e| Problem::registry("finding a user", &e))?;
+    if !free {
+        return again("person-name-taken");
+    }
+    let spent = link.spend(registry, shared.host.now()).await;
+    if !spent.map_err(|e| Problem::registry("using up a one-time link", &e))? {
+        return Err(Problem::LinkSpent);
+    }
     let Some(user) = first_administrator(&shared, name, hash).await? else { return again("person-name-taken") };
-    shared.first_link.spend(&secret);
     tracing::info!(user.name, "the first administrator has a password");
     let label = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).map(signing_in::label);
     let session = signing_in::open_session(&shared, &user, &label.unwrap_or_default()).await?;
     Ok(with_session(&shared, &session, see(&shared, "/", None)))
 }
 
-fn must_be_good(shared: &Shared, secret: &str) -> Result<(), Problem> {
-    if shared.first_link.is_good(secret, shared.host.now()) { Ok(()) } else { Err(Problem::LinkSpent) }
+async fn must_be_good(shared: &Shared, secret: &str) -> Result<Good, Problem> {
+    let good = first_link::good(&*shared.host.ports().registry, secret, shared.host.now()).await;
+    good.map_err(|e| Problem::registry("looking up a one-time link", &e))?.ok_or(Problem::LinkSpent)
+}
+
+fn may_be_taken_over(user: &User) -> bool {
+    user.role == Role::Administrator && user.password.is_none() && !user.disabled
+}
+
+/// Whether the first administrator may have this name.
+async fn is_free(registry: &dyn Registry, name: &str) -> Result<bool, RegistryError> {
+    match registry.user_named(name).await {
+        Ok(user) => Ok(may_be_taken_over(&user)),
+        Err(RegistryError::NotFound) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 fn form(
@@ -117,8 +142,7 @@ pub(crate) fn is_person_name(text: &str) -> bool {
 /// made, under this name; else somebody new. `None` if the name is another one's.
 async fn first_administrator(shared: &Shared, name: &str, hash: String) -> Result<Option<User>, Problem> {
     let ports = shared.host.ports();
-    let failed = |error: &RegistryError| Problem::internal("making the first administrator", error);
-    let may_be_taken_over = |user: &User| user.role == Role::Administrator && user.password.is_none() && !user.disabled;
+    let failed = |error: &RegistryError| Problem::registry("making the first administrator", error);
     let found = match ports.registry.user_named(name).await {
         Ok(user) if may_be_taken_over(&user) => Some(user),
         Ok(_) => return Ok(None),

@@ -52,7 +52,8 @@ async fn files_are_uploaded_listed_found_and_downloaded() {
     assert!(page.text().contains("The files are uploaded.") && page.text().contains("<bdi>ü.png</bdi>"));
 
     let found = ada.get("/search?q=A+B").await;
-    let download = address(&found, "/download/").to_owned();
+    let details = ada.get(address(&found, "/details/")).await;
+    let download = address(&details, "/download/").to_owned();
     let bytes = ada.get(&download).await;
     assert_eq!(bytes.text(), "hello");
     assert_eq!(bytes.header("content-type"), "application/octet-stream");
@@ -63,6 +64,79 @@ async fn files_are_uploaded_listed_found_and_downloaded() {
     assert_eq!(beyond.status, 416);
     assert!(ada.get("/search?q=nothing+like+that").await.text().contains("Nothing has that in its name"));
     assert_eq!(world.browser().get(&download).await.status, 303, "only for those who are signed in");
+}
+
+/// Largest page of a listing of 200 files, in bytes.
+const LISTING_BYTES_MAX: usize = 150_000;
+
+#[tokio::test]
+async fn a_page_of_200_files_is_small_and_every_row_leads_to_all_that_can_be_done_with_it() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Administrator).await;
+    let here = ada.get("/").await.location().to_owned();
+    let files: Vec<_> = (0..201).map(|number| format!("a report of some month {number:03}.docx")).collect();
+    for batch in files.chunks(40) {
+        let files: Vec<_> = batch.iter().map(|name| (name.as_str(), b"bytes".as_slice())).collect();
+        upload_form(&mut ada, &format!("{here}/upload"), "refuse", &files).await;
+    }
+    let page = ada.get(&here).await;
+    assert_eq!(page.text().matches("<tr data-row").count(), 200);
+    assert!(page.body.len() <= LISTING_BYTES_MAX, "{} bytes", page.body.len());
+    let details = address(&page, "/details/").to_owned();
+    let id = details.rsplit('/').next().unwrap();
+    let details = ada.get(&details).await;
+    for action in
+        ["/to/move/file/ID\"", "/to/copy/file/ID\"", "/files/ID/delete\"", "/files/ID/rename\"", "/download/ID\""]
+    {
+        let action = action.replace("ID", id);
+        assert!(details.text().contains(&action), "{action} in {}", details.text());
+    }
+    ada.post(&format!("{here}/container"), &[("name", "inner")]).await;
+    let page = ada.get(&here).await;
+    let inner = page.text().split("data-row=\"container\"").nth(1).unwrap().split("/browse/").nth(1).unwrap();
+    let inner = inner.split('"').next().unwrap();
+    let page = ada.get(&format!("/browse/{inner}")).await;
+    for action in ["/to/move/container/ID\"", "/to/copy/container/ID\"", "/browse/ID/delete\"", "/browse/ID/rename\""] {
+        let action = action.replace("ID", inner);
+        assert!(page.text().contains(&action), "{action} in {}", page.text());
+    }
+}
+
+#[tokio::test]
+async fn a_search_stays_in_its_container_until_one_asks_for_everything() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Administrator).await;
+    let root = ada.get("/").await.location().to_owned();
+    let made = ada.post(&format!("{root}/container"), &[("name", "A & B")]).await;
+    let inner = made.location().split('?').next().unwrap().to_owned();
+    let id = inner.rsplit('/').next().unwrap();
+    upload_form(&mut ada, &format!("{root}/upload"), "refuse", &[("plan outside.txt", b"x")]).await;
+    let many: Vec<_> = (0..203).map(|number| format!("plan {number:03}.txt")).collect();
+    for batch in many.chunks(40) {
+        let files: Vec<_> = batch.iter().map(|name| (name.as_str(), b"x".as_slice())).collect();
+        upload_form(&mut ada, &format!("{inner}/upload"), "refuse", &files).await;
+    }
+    let page = ada.get(&inner).await;
+    assert!(page.text().contains(&format!("name=\"in\" value=\"{id}\"")), "{}", page.text());
+    assert!(page.text().contains("Search in A &#38; B"));
+    assert!(!ada.get(&root).await.text().contains("name=\"in\""), "below the root everything is");
+
+    let found = ada.get(&format!("/search?q=plan+%26&in={id}")).await;
+    assert!(found.text().contains("Nothing has that in its name"));
+    assert!(found.text().contains("href=\"/search?q=plan%20%26\""), "{}", found.text());
+    let found = ada.get(&format!("/search?q=plan&in={id}")).await;
+    assert_eq!(found.text().matches("<tr data-row").count(), 200);
+    let next = format!("/search?q=plan&#38;in={id}&#38;from=200");
+    assert!(found.text().contains(&format!("href=\"{next}\"")), "{}", found.text());
+    let rest = ada.get(&next.replace("&#38;", "&")).await;
+    assert_eq!(rest.text().matches("<tr data-row").count(), 3);
+    assert!(!rest.text().contains("plan outside") && rest.text().contains("First page"), "{}", rest.text());
+    let everywhere = ada.get("/search?q=outside").await;
+    assert!(everywhere.text().contains("<bdi>plan outside.txt</bdi>"));
+    assert_eq!(ada.get("/search?q=plan&in=unknown").await.status, 404);
+    assert_eq!(ada.get("/search?q=plan&in=%00").await.status, 404);
+    let mut member = world.browser_of("mona", Role::Member).await;
+    assert_eq!(member.get(&format!("/search?q=plan&in={id}")).await.status, 404);
 }
 
 #[tokio::test]
@@ -194,7 +268,7 @@ async fn images_and_pdfs_are_shown_where_they_can_do_nothing_and_nothing_else_is
     ] {
         let made = put(&mut ada, &to, &format!("name={name}"), b"<script>alert(1)</script>").await;
         let made: serde_json::Value = serde_json::from_slice(&made.body).unwrap();
-        let shown = ada.get(&format!("/show/{}", made["id"].as_str().unwrap())).await;
+        let shown = ada.get(&format!("/show/{}/{name}", made["id"].as_str().unwrap())).await;
         match content_type {
             None => assert_eq!(shown.status, 404, "{name}"),
             Some(content_type) => {

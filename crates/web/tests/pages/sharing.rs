@@ -39,10 +39,22 @@ async fn an_earlier_version_is_looked_at_named_and_made_the_present_one() {
     let named = ada.post(&format!("/details/{id}/name-version"), &[("version", "1"), ("name", "<b>draft</b>")]).await;
     let page = ada.get(named.location()).await;
     assert!(page.text().contains("&#60;b&#62;draft"), "{}", page.text());
+    // The current one, too: what is said of it goes with it.
+    ada.post(&format!("/details/{id}/name-version"), &[("version", "2"), ("name", "as sent")]).await;
+    let kept = ada.post(&format!("/details/{id}/keep-version"), &[("version", "2"), ("keep", "1")]).await;
+    assert_eq!(kept.location(), format!("/details/{id}?said=said-version-kept"));
+    assert_eq!(ada.post(&format!("/details/{id}/keep-version"), &[("version", "2"), ("keep", "x")]).await.status, 400);
     let restored = ada.post(&format!("/details/{id}/restore"), &[("version", "1")]).await;
     assert_eq!(restored.location(), format!("/details/{id}?said=said-restored"));
     assert_eq!(ada.get(&format!("/download/{id}")).await.text(), "first");
     assert_eq!(ada.get(&format!("/details/{id}/versions/2")).await.text(), "second", "nothing is lost");
+    let page = ada.get(&format!("/details/{id}")).await;
+    let second = page.text().split(">Version 2<").next().unwrap();
+    assert!(
+        second.contains("<bdi>as sent</bdi>") && page.text().contains("Keep no longer for good"),
+        "{}",
+        page.text()
+    );
     assert_eq!(ada.post(&format!("/details/{id}/restore"), &[("version", "99")]).await.status, 404);
     assert_eq!(ada.post(&format!("/details/{id}/restore"), &[("version", "x")]).await.status, 400);
 }
@@ -209,6 +221,7 @@ async fn another_site_can_neither_share_nor_administer() {
     for path in [
         "/details/x/restore",
         "/details/x/name-version",
+        "/details/x/keep-version",
         "/details/x/release",
         "/share/file/x",
         "/share/file/x/end",

@@ -2,6 +2,7 @@
 
 use http::Request;
 use lectern_host::records::Role;
+use lectern_web::{SettingOrigin, SettingValue, SettingsReport, SettingsRow, SettingsSection, WebSettings};
 
 use crate::world::{World, form};
 
@@ -132,4 +133,92 @@ async fn pages_below_a_path_lead_to_pages_below_it() {
     for part in page.text().split("href=\"").skip(1).chain(page.text().split("action=\"").skip(1)) {
         assert!(part.starts_with("/docs/") || part.starts_with('#'), "{}", part.split('"').next().unwrap());
     }
+}
+
+#[tokio::test]
+async fn administrators_see_every_setting_and_nobody_else_does() {
+    let row = |name: &str, value, origin| SettingsRow { name: name.to_owned(), value, origin };
+    let shown = |text: &str| SettingValue::Shown(text.to_owned());
+    let rows = vec![
+        row("label", shown("<b>&"), SettingOrigin::File("/etc/lectern.toml".to_owned())),
+        row("client_secret_file", SettingValue::Secret { file: Some("/etc/kept".to_owned()) }, SettingOrigin::Default),
+        row("listen", shown("127.0.0.1:1"), SettingOrigin::Flag("--listen".to_owned())),
+        row("folder", SettingValue::Unset, SettingOrigin::Variable("LECTERN_FOLDER".to_owned())),
+        row("secret_key", SettingValue::Secret { file: None }, SettingOrigin::Default),
+    ];
+    let section = SettingsSection { name: "provider".to_owned(), about: "About it.".to_owned(), rows };
+    let report = SettingsReport { file: Some("/etc/lectern.toml".to_owned()), sections: vec![section] };
+    let world = World::built("http://lectern.example", "", WebSettings::default(), None, report).await;
+    let mut ada = world.browser_of("ada", Role::Administrator).await;
+    let page = ada.get("/admin/settings").await;
+    let text = page.text();
+    for told in [
+        "The settings file is /etc/lectern.toml.",
+        "About it.",
+        "&#60;b&#62;&#38;",
+        "from /etc/lectern.toml",
+        "set, from /etc/kept",
+        "from --listen on the command line",
+        "from the variable LECTERN_FOLDER",
+        "not set",
+    ] {
+        assert!(text.contains(told), "{told} in {text}");
+    }
+    let mut bob = world.browser_of("bob", Role::Editor).await;
+    assert_eq!(bob.get("/admin/settings").await.status, 403);
+    assert_eq!(world.browser().get("/admin/settings").await.status, 303);
+}
+
+#[tokio::test]
+async fn administrators_see_how_much_is_stored_and_nobody_else_does() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Administrator).await;
+    let root = ada.get("/").await.location().to_owned();
+    ada.post(&format!("{root}/new"), &[("name", "a"), ("kind", "docx")]).await;
+    let page = ada.get("/admin/storage").await;
+    for told in ["Rescued saves", "<td class=\"number\">12 B</td>", "5.0 GB of 10 GB are free", "value=\"5000000000\""]
+    {
+        assert!(page.text().contains(told), "{told} in {}", page.text());
+    }
+    let mut bob = world.browser_of("bob", Role::Editor).await;
+    assert_eq!(bob.get("/admin/storage").await.status, 403);
+}
+
+#[tokio::test]
+async fn the_address_of_a_form_leads_to_its_page_when_somebody_asks_for_it() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Administrator).await;
+    for (form, page) in [
+        ("/share/file/x/link", "/details/x"),
+        ("/share/container/x", "/sharing/x"),
+        ("/details/x/restore", "/details/x"),
+        ("/files/x/rename", "/details/x"),
+        ("/browse/x/new", "/browse/x"),
+        ("/browse/x/upload", "/browse/x"),
+        ("/admin/people/x/role", "/admin/people"),
+        ("/admin/clients/try", "/admin/clients"),
+        ("/account/password", "/account"),
+        ("/bin/empty", "/bin"),
+    ] {
+        let answer = ada.get(form).await;
+        assert_eq!((answer.status.as_u16(), answer.location()), (303, page), "{form}");
+    }
+    assert_eq!(ada.get("/sign-out").await.status, 405);
+    assert_eq!(ada.send(Request::delete("/share/file/x/link"), "").await.status, 405);
+}
+
+#[tokio::test]
+async fn what_answers_a_refused_form_can_be_reloaded_and_read_in_another_language() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Administrator).await;
+    let root = ada.get("/").await.location().to_owned();
+    let opened = ada.post(&format!("{root}/new"), &[("name", "a"), ("kind", "docx")]).await;
+    let id = opened.location().split('/').nth(2).unwrap().to_owned();
+    let link = [("right", "view"), ("days", "7"), ("password", "short")];
+    let refused = ada.post(&format!("/share/file/{id}/link"), &link).await;
+    assert_eq!(refused.status, 422);
+    let page = refused.text();
+    assert!(page.contains(&format!("<body data-here=\"/details/{id}\">")), "{page}");
+    assert!(page.contains(&format!("name=\"next\" value=\"/details/{id}\"")), "{page}");
+    assert!(!ada.get(&format!("/details/{id}")).await.text().contains("data-here"));
 }

@@ -17,7 +17,7 @@ use lectern_host::memory::registry::MemoryRegistry;
 use lectern_host::ports::{Clock, DiscoverySource, Random, Registry};
 use lectern_host::records::{Role, Timestamp, User};
 use lectern_host::{BoxError, Host, HostSettings, Ports};
-use lectern_web::{Pages, WebParts, WebSettings};
+use lectern_web::{Disk, Pages, Room, SettingsReport, WebParts, WebSettings};
 
 /// Most redirects that a browser follows.
 const REDIRECTS_MAX: usize = 5;
@@ -58,6 +58,16 @@ impl DiscoverySource for OneDocument {
     }
 }
 
+/// A disk of 10 GB.
+#[derive(Debug)]
+struct HalfFull;
+
+impl Disk for HalfFull {
+    fn room(&self) -> Option<Room> {
+        Some(Room { free: 5_000_000_000, total: 10_000_000_000 })
+    }
+}
+
 /// A host with its pages.
 pub(crate) struct World {
     pub(crate) pages: Pages,
@@ -78,7 +88,7 @@ impl World {
 
     /// With an office server that offers this.
     pub(crate) async fn with(public_url: &str, discovery: &str) -> Self {
-        Self::built(public_url, discovery, WebSettings::default(), None).await
+        Self::built(public_url, discovery, WebSettings::default(), None, SettingsReport::default()).await
     }
 
     /// With these settings, and a provider that is reached so.
@@ -87,6 +97,7 @@ impl World {
         discovery: &str,
         web: WebSettings,
         http: Option<Arc<dyn lectern_web::ProviderHttp>>,
+        report: SettingsReport,
     ) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_772_438_400_000)));
@@ -114,7 +125,7 @@ impl World {
         };
         let host = Arc::new(Host::new(ports, HostSettings::new(public_url)));
         let blanks = vec![("docx", Bytes::from_static(b"a blank docx")), ("txt", Bytes::new())];
-        let parts = WebParts { host: Arc::clone(&host), blanks, http };
+        let parts = WebParts { host: Arc::clone(&host), blanks, http, report, disk: Some(Arc::new(HalfFull)) };
         let pages = Pages::new(parts, web).unwrap();
         Self { pages, host, clock, passwords: Passwords::default(), _keys: keys }
     }

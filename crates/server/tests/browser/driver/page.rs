@@ -271,6 +271,31 @@ impl Page {
         self.wire.must(&self.tab, "Input.insertText", json!({ "text": text }));
     }
 
+    /// Presses a key that is no letter: `Enter`, `Escape`, `Tab`, `ArrowDown`, ` `.
+    pub(crate) fn presses(&self, key: &str) {
+        let number = match key {
+            "Enter" => 13,
+            "Escape" => 27,
+            "Tab" => 9,
+            "ArrowDown" => 40,
+            " " => 32,
+            other => panic!("nobody knows the number of {other}"),
+        };
+        let text = match key {
+            "Enter" => "\r",
+            " " => " ",
+            _ => "",
+        };
+        let code = if key == " " { "Space" } else { key };
+        let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
+        for kind in [down, "keyUp"] {
+            let text = if kind == "keyUp" { "" } else { text };
+            let event =
+                json!({ "type": kind, "key": key, "code": code, "windowsVirtualKeyCode": number, "text": text });
+            self.wire.must(&self.tab, "Input.dispatchKeyEvent", event);
+        }
+    }
+
     /// Presses Ctrl and a letter.
     pub(crate) fn control(&self, letter: char) {
         let upper = letter.to_ascii_uppercase();

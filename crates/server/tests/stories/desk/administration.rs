@@ -123,9 +123,9 @@ async fn administrators_see_why_the_last_requests_were_refused() {
     let open = bob.opens("a.txt").await;
     open.lock("B").await.ok();
     open.lock("X").await.refused_with("B");
-    assert_eq!(why(world.host().desk(bob.session()).await.unwrap().refusals()), Why::NotAllowed);
+    assert_eq!(why(world.host().desk(bob.session()).await.unwrap().refusals().await), Why::NotAllowed);
     alice.becomes(Role::Administrator).await;
-    let refusals = world.host().desk(alice.session()).await.unwrap().refusals().unwrap();
+    let refusals = world.host().desk(alice.session()).await.unwrap().refusals().await.unwrap();
     assert_eq!((refusals.len(), refusals[0].status), (1, 409));
     assert!(!refusals[0].because.is_empty() && !refusals[0].url.contains("v4.local"), "{refusals:?}");
 }

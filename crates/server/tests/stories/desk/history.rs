@@ -91,7 +91,7 @@ async fn a_version_with_a_name_or_one_to_be_kept_is_never_thinned_out() {
     let past = at!(world, alice, history(&id)).unwrap().past;
     assert_eq!(past[2].name.as_deref(), Some("Erster Wurf"));
     assert!(past[1].keep && past[1].name.is_none());
-    assert_eq!(why(at!(world, alice, name_version(&id, ItemVersion(4), Some("now")))), Why::NotFound);
+    assert_eq!(why(at!(world, alice, name_version(&id, ItemVersion(9), Some("now")))), Why::NotFound);
     for _ in 0..800 {
         world.midnight();
     }
@@ -103,6 +103,44 @@ async fn a_version_with_a_name_or_one_to_be_kept_is_never_thinned_out() {
     at!(world, alice, keep_version(&id, ItemVersion(2), false)).unwrap();
     world.sweeps().await;
     assert_eq!(world.history(&id).await, []);
+}
+
+#[tokio::test]
+async fn what_is_said_of_the_current_version_goes_with_it_into_the_history() {
+    let world = World::new().await;
+    let (alice, bob) = (world.alice().await, world.bob().await);
+    let id = three_versions(&world, &alice, &bob).await;
+    at!(world, alice, name_version(&id, ItemVersion(3), Some("as sent"))).unwrap();
+    at!(world, bob, keep_version(&id, ItemVersion(3), true)).unwrap();
+    let current = at!(world, bob, history(&id)).unwrap().current;
+    assert_eq!((current.name.as_deref(), current.keep), (Some("as sent"), true));
+    // The same bytes again are another version for clients, and the same one for people.
+    at!(world, bob, upload_version(&id, full("three"))).unwrap();
+    world.crashes().await;
+    let current = at!(world, bob, history(&id)).unwrap().current;
+    assert_eq!((current.version, current.name.as_deref(), current.keep), (ItemVersion(4), Some("as sent"), true));
+    at!(world, bob, upload_version(&id, full("four"))).unwrap();
+    at!(world, bob, upload_version(&id, full("five"))).unwrap();
+    let history = at!(world, bob, history(&id)).unwrap();
+    assert_eq!((history.current.name, history.current.keep), (None, false));
+    let marked: Vec<_> = history.past.iter().map(|old| (old.version.0, old.name.as_deref(), old.keep)).collect();
+    assert_eq!(marked, [(5, None, false), (4, Some("as sent"), true), (2, None, false), (1, None, false)]);
+    for _ in 0..800 {
+        world.midnight();
+    }
+    world.sweeps().await;
+    assert_eq!(world.history(&id).await, [(4, b"three".to_vec())]);
+}
+
+#[tokio::test]
+async fn a_name_does_not_stay_when_another_program_changes_the_bytes() {
+    let world = World::with_file("a.txt", b"one").await;
+    let alice = world.alice().await;
+    let id = file(&world, "a.txt").await;
+    at!(world, alice, name_version(&id, ItemVersion(1), Some("as sent"))).unwrap();
+    world.neighbour().writes("a.txt", b"two of mine");
+    let current = at!(world, alice, history(&id)).unwrap().current;
+    assert_eq!((current.version, current.name), (ItemVersion(2), None));
 }
 
 #[tokio::test]

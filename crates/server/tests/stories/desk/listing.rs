@@ -1,7 +1,13 @@
 //! Containers a page at a time, the way to them, and search.
 
-use lectern_host::desk::{Cursor, Entry, Order, Why};
+use std::collections::BTreeSet;
+
+use lectern_host::access::Right;
+use lectern_host::desk::listing::FOUND_PER_PAGE;
+use lectern_host::desk::{Cursor, Entry, Find, Order, Why};
 use lectern_host::ports::Sort;
+use lectern_host::records::Role;
+use lectern_host::sharing::{Item, Principal};
 
 use super::{at, container, file, files_of, names, uploads, why};
 use crate::world::World;
@@ -77,9 +83,10 @@ async fn a_search_finds_files_and_containers_below_and_says_where_they_are() {
     }
     world.scans().await;
     let found = async |text: &str, below| {
-        let found = at!(world, alice, search(text, below)).unwrap();
-        assert!(!found.more);
-        let found = found.entries.iter().map(|(entry, way)| format!("{}/{}", way.last().unwrap().name, entry.name()));
+        let found = at!(world, alice, search(text, below, 0)).unwrap();
+        assert!(!found.cut && found.next.is_none());
+        let told = |find: &Find| format!("{}/{}", find.way.last().unwrap().name, find.entry.name());
+        let found = found.finds.iter().map(told);
         found.collect::<Vec<_>>()
     };
     assert_eq!(
@@ -89,8 +96,60 @@ async fn a_search_finds_files_and_containers_below_and_says_where_they_are() {
     assert_eq!(found("bucher", None).await, ["documents/Bücher"]);
     let below = container(&world, "Bücher").await;
     assert_eq!(found("buch", Some(&below)).await, ["Bücher/Buch 2", "Bücher/Buch 10.txt"]);
+    let inner = container(&world, "Bücher/Buch 2").await;
+    assert_eq!(found("buch", Some(&inner)).await, [] as [String; 0]);
     assert_eq!(found("", None).await, [] as [String; 0]);
     assert_eq!(found("nothing", None).await, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn a_search_finds_only_what_the_person_may_see_and_says_what_they_may_do_with_it() {
+    let world = World::new().await;
+    let (alice, mona) = (world.alice().await, world.bob().await);
+    alice.becomes(Role::Administrator).await;
+    mona.becomes(Role::Member).await;
+    world.neighbour().makes_folder("a");
+    world.neighbour().makes_folder("a/b");
+    world.neighbour().makes_folder("c");
+    let shared = uploads(&world, &alice, "a/b", "plan 1.txt", "x").await;
+    uploads(&world, &alice, "a/b", "plan 2.txt", "x").await;
+    uploads(&world, &alice, "c", "plan 3.txt", "x").await;
+    let (a, c) = (container(&world, "a").await, container(&world, "c").await);
+    at!(world, alice, share(&Item::Container(a.clone()), &Principal::User(mona.user.id.clone()), Right::View)).unwrap();
+    at!(world, alice, share(&Item::File(shared), &Principal::User(mona.user.id.clone()), Right::Edit)).unwrap();
+    let found = at!(world, mona, search("plan", Some(&a), 0)).unwrap();
+    let told: Vec<_> = found.finds.iter().map(|find| (find.entry.name().as_str(), find.right)).collect();
+    assert_eq!(told, [("plan 1.txt", Right::Edit), ("plan 2.txt", Right::View)]);
+    assert_eq!(found.below.unwrap().name.as_str(), "a");
+    assert_eq!(at!(world, mona, search("plan", None, 0)).unwrap().finds.len(), 2);
+    assert_eq!(why(at!(world, mona, search("plan", Some(&c), 0))), Why::NotFound, "not even that it is there");
+    assert_eq!(at!(world, alice, search("plan", None, 0)).unwrap().finds.len(), 3);
+}
+
+#[tokio::test]
+async fn many_finds_come_a_page_at_a_time_each_once() {
+    let world = World::new().await;
+    let alice = world.alice().await;
+    world.neighbour().makes_folder("deep");
+    for number in 0..FOUND_PER_PAGE + 7 {
+        world.neighbour().writes(&format!("deep/plan {number}.txt"), b"x");
+        world.neighbour().writes(&format!("elsewhere plan {number}.txt"), b"x");
+    }
+    world.scans().await;
+    let deep = container(&world, "deep").await;
+    for (below, count) in [(Some(&deep), FOUND_PER_PAGE + 7), (None, 2 * (FOUND_PER_PAGE + 7))] {
+        let (mut names, mut from) = (Vec::new(), Some(0));
+        while let Some(at) = from {
+            let found = at!(world, alice, search("plan", below, at)).unwrap();
+            assert!(!found.cut && found.finds.len() <= FOUND_PER_PAGE);
+            names.extend(found.finds.iter().map(|find| find.entry.name().as_str().to_owned()));
+            from = found.next;
+        }
+        let distinct: BTreeSet<_> = names.iter().collect();
+        assert_eq!((names.len(), distinct.len()), (count, count));
+    }
+    let beyond = at!(world, alice, search("plan", None, usize::MAX)).unwrap();
+    assert_eq!((beyond.finds.len(), beyond.next), (0, None));
 }
 
 #[tokio::test]

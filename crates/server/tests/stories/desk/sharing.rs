@@ -43,7 +43,7 @@ async fn a_member_sees_what_was_shared_and_nothing_else() {
         assert_eq!(denied, Why::NotFound);
     }
     assert_eq!(at!(world, bob, shared_with_me()).unwrap(), []);
-    assert_eq!(at!(world, bob, search("docx", None)).unwrap().entries, []);
+    assert_eq!(at!(world, bob, search("docx", None, 0)).unwrap().finds, []);
     // A token that somebody made all the same opens nothing.
     bob.opens("a.docx").await.check_file_info().await.answered(404);
     bob.opens("a.docx").await.get_file().await.answered(404);
@@ -56,7 +56,7 @@ async fn a_member_sees_what_was_shared_and_nothing_else() {
     let listing = at!(world, bob, list(&inner, Order::default(), None, 9)).unwrap();
     assert_eq!((listing.way.len(), listing.right, listing.entries.len()), (0, Right::View, 1));
     assert_eq!(downloads(&world, &bob, &b).await, "b");
-    assert_eq!(at!(world, bob, search("docx", None)).unwrap().entries.len(), 1);
+    assert_eq!(at!(world, bob, search("docx", None, 0)).unwrap().finds.len(), 1);
     assert_eq!(at!(world, bob, way_to(&b)).unwrap().len(), 1);
     assert_eq!(why(at!(world, bob, upload(&inner, "c.docx", full("c"), IfTaken::Refuse))), Why::NotAllowed);
     let open = bob.opens("in/b.docx").await;
