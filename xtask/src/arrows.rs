@@ -37,8 +37,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const FOR_TESTS: &str = "lectern-conformance";
 
 /// What must not be among the things that `wopi` pulls in: runtimes, web frameworks, databases, clients.
-const NOT_IN_WOPI: &[&str] =
-    &["tokio", "async-std", "smol", "mio", "axum", "hyper", "tower", "reqwest", "rusqlite", "sqlx", "libsqlite3-sys"];
+const NOT_IN_WOPI: &[&str] = &[
+    "tokio",
+    "async-std",
+    "smol",
+    "mio",
+    "axum",
+    "hyper",
+    "tower",
+    "reqwest",
+    "rusqlite",
+    "sqlx",
+    "tokio-postgres",
+    "libsqlite3-sys",
+];
 
 /// Every arrow that is not allowed, in words. Empty is good.
 fn forbidden(metadata: &serde_json::Value) -> Vec<String> {

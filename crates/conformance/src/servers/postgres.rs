@@ -237,6 +237,7 @@ impl Postgres {
     fn try_again(&self) -> Result<(), String> {
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(keeper.is_none(), "it runs already");
+        let known = self.log().len();
         let mut command = self.command_at(Path::new("/bin/sh"));
         command.args(["-c", KEEPER, "sh"]).arg(self.folder.path());
         command.arg(self.programs.join("postgres")).arg("-D").arg(self.data());
@@ -255,8 +256,10 @@ impl Postgres {
                 *keeper = Some(started);
                 return Ok(());
             }
-            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            if Instant::now() > end || log.contains("could not bind") || log.contains("FATAL:  data directory") {
+            let log = self.log().get(known..).unwrap_or_default().to_owned();
+            // Whoever comes too early is told that it starts up; anything else that is fatal is so to the server.
+            let is_fatal = |line: &str| line.contains("FATAL:") && !line.contains("the database system is");
+            if Instant::now() > end || log.lines().any(is_fatal) {
                 started.end("QUIT");
                 return Err(log);
             }
@@ -268,6 +271,10 @@ impl Postgres {
     fn is_ready(&self) -> bool {
         let lines = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
         lines.lines().nth(7).is_some_and(|line| line.trim() == "ready")
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
     fn end(&self, signal: &str) {

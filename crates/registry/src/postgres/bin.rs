@@ -29,7 +29,7 @@ const PRUNE: &str = "WITH old AS (DELETE FROM bin WHERE deleted_at < $1 RETURNIN
      c AS (DELETE FROM bin_containers USING old WHERE bin_id = old.id) SELECT count(*) FROM old";
 
 #[cfg(test)]
-pub(crate) const HOT: &[&str] = &[ENTRY, LATEST, AFTER, CONTAINERS, FILES_DELETED_IN, ADD, REMOVE];
+pub(crate) const HOT: &[&str] = &[ENTRY, LATEST, AFTER, CONTAINERS, FILES_DELETED_IN, ADD, REMOVE, PRUNE];
 
 pub(crate) async fn add(pool: &Pool, entry: &BinEntry, containers: &[ContainerRecord]) -> Result<(), Error> {
     let BinEntry { id, item, name, container, by, at } = entry;

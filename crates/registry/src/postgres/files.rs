@@ -232,7 +232,9 @@ pub(crate) async fn create_if_free(pool: &Pool, records: &[FileRecord], stamp: S
             Err(trouble) => trouble,
         };
         match trouble {
-            Trouble::NotSent(_) | Trouble::Undone(_) if tries < TRIES_MAX => {}
+            Trouble::NotSent(_) | Trouble::Undone(_) if tries < TRIES_MAX => {
+                tracing::debug!(trouble = ?trouble, tries, "a transaction is tried again");
+            }
             Trouble::Unknown(error) => return Err(uncertain_if(true, error)),
             trouble => return Err(refusal(trouble.into_error())),
         }
@@ -244,13 +246,18 @@ const UNDER_WAY_MAX: usize = 256;
 
 async fn create_all(pool: &Pool, named: &[Vec<Value<'_>>], deleted: &[Vec<Value<'_>>]) -> Result<(), Trouble> {
     let mut lease = pool.acquire().await?;
-    lease.begin().await?;
+    // Until it is committed, whatever ends the connection undoes it.
+    let undone = |trouble| match trouble {
+        Trouble::Unknown(error) => Trouble::Undone(error),
+        trouble => trouble,
+    };
+    lease.begin().await.map_err(undone)?;
     for (sql, records) in [(CREATE_IF_FREE, named), (CREATE_DELETED, deleted)] {
         for some in records.chunks(UNDER_WAY_MAX) {
             if let Err(trouble) = lease.run_many(sql, some).await {
                 // It happened or it did not: the connection is given back only if it did.
                 let _ = lease.roll_back().await;
-                return Err(trouble);
+                return Err(undone(trouble));
             }
         }
     }

@@ -51,7 +51,7 @@ pub use settings::{ANSWER_GRACE, PostgresSettings, PostgresTls, PostgresTlsMode}
 
 use pool::Pool;
 
-/// A registry in a PostgreSQL database (14 or later), which any number of nodes may share.
+/// A registry in a PostgreSQL database (13 or later), which any number of nodes may share.
 ///
 /// Wants a Tokio runtime, and is used on the one it was opened on.
 pub struct PostgresRegistry {

@@ -157,18 +157,18 @@ where
 
 /// What every connection is set to, and what it is asked.
 ///
-/// * Plans are made once for each statement, whatever its values: every one of ours walks an index. They are made as if
-///   reading a whole table were dear, because a table may be small when the plan is made and large when it is used, and
-///   as if one page cost what the next one does, because what we read is in memory or on a disk without arms. JIT only
-///   costs time on such statements.
+/// * Plans are made once for each statement, whatever its values, and perhaps when a table is still small. Every statement
+///   of ours walks indexes from row to row, so nothing else is offered: no reading of whole tables, no joins that read a
+///   whole index. One page costs what the next one does, because what we read is in memory or on a disk without arms. JIT
+///   only costs time on such statements.
 /// * A commit that was answered is on the disk, also where the server's default says otherwise.
 pub(super) fn greeting(settings: &PostgresSettings) -> String {
     let (statement, idle) = (settings.statement_timeout.as_millis(), settings.idle_in_transaction_timeout.as_millis());
     format!(
         "SET statement_timeout = {statement}; SET idle_in_transaction_session_timeout = {idle}; \
          SET default_transaction_isolation = 'read committed'; \
-         SET plan_cache_mode = 'force_generic_plan'; SET enable_seqscan = off; SET random_page_cost = 1.1; \
-         SET jit = off; \
+         SET plan_cache_mode = 'force_generic_plan'; SET enable_seqscan = off; SET enable_hashjoin = off; \
+         SET enable_mergejoin = off; SET random_page_cost = 1.1; SET jit = off; \
          SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'; \
          SHOW {ENCODING}; SHOW {IS_READ_ONLY}"
     )

@@ -10,7 +10,8 @@ use std::time::Duration;
 #[derive(Clone, PartialEq, Eq)]
 pub struct PostgresSettings {
     /// `postgres://USER@HOST[:PORT][,HOST…]/DATABASE`, or the same as `host=… user=… dbname=…`. Several hosts are a
-    /// server and its standbys: the first that takes changes is used.
+    /// server and its standbys: the first that takes changes is used. A pooler in between (PgBouncer) has to leave a
+    /// connection to us as long as we keep it (session mode): it is set to what we need when it begins.
     pub url: String,
     /// The password, where the URL has none.
     pub password: Option<String>,

@@ -33,7 +33,7 @@ const ADD_COMPOSED: &str = "INSERT INTO composed (content_id, start, size, piece
 
 #[cfg(test)]
 pub(crate) const HOT: &[&str] =
-    &[UPLOAD, ADD_PIECE, PIECE_AT, REMOVE, COUNT, EXISTS, EXTEND, COMPOSED, IDS, REMOVE_COMPOSED];
+    &[UPLOAD, ADD_PIECE, PIECE_AT, REMOVE, PRUNE, COUNT, EXISTS, EXTEND, COMPOSED, IDS, REMOVE_COMPOSED];
 
 pub(crate) async fn add(pool: &Pool, upload: &Upload) -> Result<(), Error> {
     let Upload { id, file, user, updated_at, pieces } = upload;

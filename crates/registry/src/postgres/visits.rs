@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use lectern_host::access::Right;
 use lectern_host::ports::{CONTAINER_DEPTH_MAX, Located, Shares, Visit};
-use lectern_host::records::{
-    ContainerRecord, FileRecord, Fingerprint, Revision, Role, Session, SessionId, Timestamp, User,
-};
+use lectern_host::records::{ContainerRecord, FileRecord, Role, Session, SessionId, Timestamp, User};
 use lectern_host::sharing::{Grant, GroupId, Item};
-use lectern_host::wopi::{ContainerId, FileId, FileName, UserId};
+use lectern_host::wopi::{FileId, UserId};
 
-use super::answers::first;
-use super::pool::Pool;
+use super::answers::{all, first};
+use super::pool::{Answer, Pool};
+use crate::containers;
 use crate::error::Error;
-use crate::fields::{self, Fields};
+use crate::fields::Fields;
 use crate::files::{self, file_columns};
 use crate::people::{session_record, user_record};
 use crate::sharing::{link_record, principal_of};
@@ -36,28 +35,19 @@ macro_rules! above {
     };
 }
 
-/// Six lists, in one order, and where the last of them is.
-macro_rules! containers {
+macro_rules! container_columns {
     () => {
-        "c.ids, c.names, c.revisions, c.times, c.inodes, c.births, c.last_parent"
-    };
-    (from) => {
-        "LEFT JOIN LATERAL (SELECT array_agg(a.id) AS ids, array_agg(a.name) AS names, \
-         array_agg(a.revision) AS revisions, array_agg(a.created_at) AS times, array_agg(a.seen_inode) AS inodes, \
-         array_agg(a.seen_born_ns) AS births, (array_agg(a.parent_id))[count(*)] AS last_parent \
-         FROM (SELECT * FROM above ORDER BY depth) a) c ON true "
+        ", c.id, c.parent_id, c.name, c.revision, c.created_at, c.seen_inode, c.seen_born_ns "
     };
 }
 
+/// A row for each container, with the file before it; one without a container if there is none.
 const FILE_AND_CONTAINERS: &str = concat!(
     above!("$1"),
     "SELECT ",
     file_columns!(),
-    ", ",
-    containers!(),
-    " FROM files f ",
-    containers!(from),
-    "WHERE f.id = $1"
+    container_columns!(),
+    "FROM files f LEFT JOIN above c ON true WHERE f.id = $1 ORDER BY c.depth"
 );
 
 macro_rules! session_and_user {
@@ -70,49 +60,51 @@ macro_rules! session_and_user {
 const SESSION_AND_USER: &str =
     concat!("SELECT ", session_and_user!(), "FROM sessions s LEFT JOIN users u ON u.id = s.user_id WHERE s.id = $1");
 
-/// `$1` is the session, `$2` the file, `$3` the roles of those of whom nothing that is shared is looked at. Grants come
-/// with the place of their thing: 0 is the file, 1 its container, and so on.
+/// `$1` is the session, `$2` the file, `$3` the roles of those of whom nothing that is shared is looked at.
+///
+/// Again a row for each container, with everything else before it. A grant is one text: the place of its thing (0 is the
+/// file, 1 its container, and so on), whom it is to, the right, who gave it and when. None of these has a space in it, and
+/// one list costs the database less than one for each column.
 const VISIT: &str = concat!(
     above!("$2"),
     "SELECT ",
     session_and_user!(),
     ", l.id, l.item_kind, l.item_id, l.access, l.secret, l.password, l.label, l.made_by, l.created_at, l.expires_at, \
-     l.revoked_at, ",
-    "(SELECT array_agg(m.group_id ORDER BY m.group_id) FROM members m \
-     WHERE m.user_id = u.id AND u.role <> ALL ($3::text[])), \
-     g.places, g.kinds, g.principals, g.rights, g.givers, g.times, ",
+     l.revoked_at, \
+     CASE WHEN u.role <> ALL ($3::text[]) THEN \
+     ARRAY (SELECT m.group_id FROM members m WHERE m.user_id = u.id ORDER BY m.group_id) END, \
+     CASE WHEN u.role <> ALL ($3::text[]) THEN \
+     ARRAY (SELECT i.place || ' ' || x.principal_kind || ' ' || x.principal_id || ' ' || x.access || ' ' \
+     || x.granted_by || ' ' || x.granted_at \
+     FROM (SELECT 0::bigint AS place, 'file' AS kind, f.id AS id \
+     UNION ALL SELECT depth, 'container', id FROM above) i \
+     JOIN grants x ON x.item_kind = i.kind AND x.item_id = i.id) END, ",
     file_columns!(),
-    ", ",
-    containers!(),
-    " FROM sessions s \
+    container_columns!(),
+    "FROM sessions s \
      LEFT JOIN users u ON u.id = s.user_id AND s.guest_link IS NULL \
      LEFT JOIN links l ON l.id = s.guest_link \
-     LEFT JOIN files f ON f.id = $2 ",
-    containers!(from),
-    "LEFT JOIN LATERAL (SELECT array_agg(i.place) AS places, array_agg(x.principal_kind) AS kinds, \
-     array_agg(x.principal_id) AS principals, array_agg(x.access) AS rights, array_agg(x.granted_by) AS givers, \
-     array_agg(x.granted_at) AS times \
-     FROM (SELECT 0::bigint AS place, 'file' AS kind, $2::text AS id \
-     UNION ALL SELECT depth, 'container', id FROM above) i \
-     JOIN grants x ON x.item_kind = i.kind AND x.item_id = i.id \
-     WHERE u.role <> ALL ($3::text[])) g ON true \
-     WHERE s.id = $1"
+     LEFT JOIN files f ON f.id = $2 \
+     LEFT JOIN above c ON true WHERE s.id = $1 ORDER BY c.depth"
 );
 
 // What `above!` says in SQL.
 const _: () = assert!(CONTAINER_DEPTH_MAX == 1000);
 
+const SESSION_COLUMNS: usize = 8;
 const USER_COLUMNS: usize = 9;
 const LINK_COLUMNS: usize = 11;
+const LISTS: usize = 2;
 const FILE_COLUMNS: usize = 35;
+const CONTAINER_COLUMNS: usize = 7;
 
 #[cfg(test)]
 pub(crate) const HOT: &[&str] = &[FILE_AND_CONTAINERS, SESSION_AND_USER, VISIT];
 
 pub(crate) async fn file_and_containers(pool: &Pool, id: &FileId) -> Result<(FileRecord, Vec<ContainerRecord>), Error> {
     let answer = pool.read(FILE_AND_CONTAINERS, &values![id.as_str()]).await?;
-    let (record, containers) = first(&answer, |fields| Ok((files::record(fields)?, containers(fields)?)))?;
-    Ok((record, not_too_deep(containers)?))
+    let record = first(&answer, files::record)?;
+    Ok((record, containers_after(&answer, FILE_COLUMNS)?))
 }
 
 pub(crate) async fn session_and_user(pool: &Pool, id: &SessionId) -> Result<(Session, Option<User>), Error> {
@@ -124,110 +116,53 @@ pub(crate) async fn visit(pool: &Pool, session: &SessionId, file: Option<&FileId
     let all_powerful: Vec<&str> =
         Role::ALL.into_iter().filter(|role| role.edits_everything()).map(Role::as_str).collect();
     let answer = pool.read(VISIT, &values![&session.0, file.map(FileId::as_str), all_powerful]).await?;
-    let (visit, depth) = first(&answer, |fields| {
+    let columns = SESSION_COLUMNS + USER_COLUMNS + LINK_COLUMNS + LISTS + FILE_COLUMNS;
+    let containers = containers_after(&answer, columns)?;
+    first(&answer, |fields| {
         let session = session_record(fields)?;
         let user = fields.maybe_row(USER_COLUMNS, user_record)?;
         let link = fields.maybe_row(LINK_COLUMNS, link_record)?;
-        let groups = groups(fields)?;
-        let grants = GrantLists::read(fields)?;
-        let record = fields.maybe_row(FILE_COLUMNS, files::record)?;
-        let containers = containers(fields)?;
-        let depth = containers.len();
-        let file = record.map(|record| Located {
+        let groups: Vec<&str> = fields.list()?;
+        let groups = groups.into_iter().map(GroupId::parse).collect::<Option<_>>().ok_or_else(|| fields.invalid())?;
+        let grants: Vec<&str> = fields.list()?;
+        let mut shares = Shares { groups: Arc::new(groups), grants: Vec::new(), link: link.map(Arc::new) };
+        let file = fields.maybe_row(FILE_COLUMNS, files::record)?.map(|record| Located {
             record: Arc::new(record),
             containers: containers.into_iter().map(Arc::new).collect(),
         });
         let looks = session.guest.is_none() && user.as_ref().is_some_and(|user| !user.role.edits_everything());
-        let mut shares = Shares { groups: Arc::new(groups), grants: Vec::new(), link: link.map(Arc::new) };
         if let (Some(located), true) = (&file, looks) {
-            shares.grants = grants.by_item(&located.items(), fields)?;
+            shares.grants = by_item(&located.items(), &grants).ok_or_else(|| fields.invalid())?;
         }
-        Ok((Visit { session: Arc::new(session), user: user.map(Arc::new), file, shares }, depth))
-    })?;
-    if depth > CONTAINER_DEPTH_MAX {
-        return Err(too_deep());
-    }
-    Ok(visit)
-}
-
-fn groups(fields: &mut Fields<'_>) -> fields::Result<Vec<GroupId>> {
-    let ids: Vec<&str> = fields.list()?;
-    ids.into_iter().map(|id| GroupId::parse(id).ok_or_else(|| fields.invalid())).collect()
-}
-
-/// The columns of `containers!`.
-fn containers(fields: &mut Fields<'_>) -> fields::Result<Vec<ContainerRecord>> {
-    let ids: Vec<&str> = fields.list()?;
-    let names: Vec<&str> = fields.list()?;
-    let revisions: Vec<i64> = fields.list()?;
-    let times: Vec<i64> = fields.list()?;
-    let inodes: Vec<Option<i64>> = fields.list()?;
-    let births: Vec<Option<i64>> = fields.list()?;
-    let last_parent: Option<ContainerId> = fields.maybe()?;
-    let ids = ids.into_iter().map(|id| ContainerId::parse(id).ok_or_else(|| fields.invalid()));
-    let ids: Vec<ContainerId> = ids.collect::<Result<_, _>>()?;
-    let parents = ids.iter().skip(1).cloned().map(Some).chain([last_parent]).collect::<Vec<_>>();
-    let rows = ids.into_iter().zip(parents).zip(names).zip(revisions).zip(times).zip(inodes).zip(births);
-    rows.map(|((((((id, parent), name), revision), at), inode), born_ns)| {
-        Ok(ContainerRecord {
-            id,
-            parent,
-            name: FileName::parse(name).map_err(|_| fields.invalid())?,
-            revision: Revision(revision.cast_unsigned()),
-            created_at: Timestamp(at),
-            seen: inode.map(|inode| Fingerprint { inode: inode.cast_unsigned(), born_ns, size: 0, modified_ns: 0 }),
-        })
+        Ok(Visit { session: Arc::new(session), user: user.map(Arc::new), file, shares })
     })
-    .collect()
 }
 
-fn not_too_deep(containers: Vec<ContainerRecord>) -> Result<Vec<ContainerRecord>, Error> {
-    if containers.len() > CONTAINER_DEPTH_MAX { Err(too_deep()) } else { Ok(containers) }
-}
-
-fn too_deep() -> Error {
-    Error::Refused("the containers of a file are too deep, or go in a circle")
-}
-
-/// Grants, a list for each column.
-struct GrantLists<'r> {
-    places: Vec<i64>,
-    kinds: Vec<&'r str>,
-    principals: Vec<&'r str>,
-    rights: Vec<&'r str>,
-    givers: Vec<&'r str>,
-    times: Vec<i64>,
-}
-
-impl<'r> GrantLists<'r> {
-    fn read(fields: &mut Fields<'r>) -> fields::Result<Self> {
-        Ok(Self {
-            places: fields.list()?,
-            kinds: fields.list()?,
-            principals: fields.list()?,
-            rights: fields.list()?,
-            givers: fields.list()?,
-            times: fields.list()?,
-        })
+/// The containers of rows that have so many columns before them.
+fn containers_after(answer: &Answer, columns: usize) -> Result<Vec<ContainerRecord>, Error> {
+    let container = |fields: &mut Fields<'_>| {
+        fields.skip(columns);
+        fields.maybe_row(CONTAINER_COLUMNS, containers::record)
+    };
+    if answer.rows.len() > CONTAINER_DEPTH_MAX {
+        return Err(Error::Refused("the containers of a file are too deep, or go in a circle"));
     }
+    Ok(all(answer, container)?.into_iter().flatten().collect())
+}
 
-    /// The grants on each of these, in the order of what they are to.
-    fn by_item(self, items: &[Item], fields: &Fields<'_>) -> fields::Result<Vec<Arc<Vec<Grant>>>> {
-        let mut grants: Vec<Vec<Grant>> = items.iter().map(|_| Vec::new()).collect();
-        let Self { places, kinds, principals, rights, givers, times } = self;
-        let rows = places.into_iter().zip(kinds).zip(principals).zip(rights).zip(givers).zip(times);
-        for (((((place, kind), principal), right), giver), at) in rows {
-            let place = usize::try_from(place).map_err(|_| fields.invalid())?;
-            // One that is too deep is an error anyway.
-            let (Some(item), Some(grants)) = (items.get(place), grants.get_mut(place)) else { continue };
-            grants.push(Grant {
-                item: item.clone(),
-                to: principal_of(kind, principal).ok_or_else(|| fields.invalid())?,
-                right: Right::parse(right).ok_or_else(|| fields.invalid())?,
-                by: UserId::parse(giver).ok_or_else(|| fields.invalid())?,
-                at: Timestamp(at),
-            });
-        }
-        Ok(grants.into_iter().map(Arc::new).collect())
+/// The grants on each of these, out of the texts that say which they are on.
+fn by_item(items: &[Item], texts: &[&str]) -> Option<Vec<Arc<Vec<Grant>>>> {
+    let mut grants: Vec<Vec<Grant>> = items.iter().map(|_| Vec::new()).collect();
+    for text in texts {
+        let mut words = text.split(' ');
+        let place: usize = words.next()?.parse().ok()?;
+        grants.get_mut(place)?.push(Grant {
+            item: items.get(place)?.clone(),
+            to: principal_of(words.next()?, words.next()?)?,
+            right: Right::parse(words.next()?)?,
+            by: UserId::parse(words.next()?)?,
+            at: Timestamp(words.next()?.parse().ok()?),
+        });
     }
+    Some(grants.into_iter().map(Arc::new).collect())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lectern_conformance::registry::{file, session};
+use lectern_conformance::registry::{container, file, session};
 use lectern_conformance::servers::{Line, Postgres, Proxy};
 use lectern_host::ports::{FileCommit, Registry, RegistryError, Sharing};
 use lectern_host::records::{FileRecord, ModifiedAt, Timestamp};
@@ -283,6 +283,21 @@ async fn a_damaged_row_is_a_failure_and_no_panic() {
         let answer = registry.visit(&session("s", "alice").id, Some(&record.id)).await;
         assert!(matches!(answer, Err(RegistryError::Failed(_))), "{change}: {answer:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn containers_that_go_in_a_circle_are_a_failure_and_end() {
+    let Some(server) = Postgres::shared() else { return };
+    let (url, registry) = fresh(server).await;
+    let root = registry.root().await.unwrap().id;
+    let inner = registry.create_container(&container("c", &root, "c")).await.unwrap();
+    let record = registry.create_file(&file("f", &inner.id, "f")).await.unwrap();
+    registry.create_session(&session("s", "alice")).await.unwrap();
+    server.execute(name(&url), "UPDATE containers SET parent_id = id WHERE id = 'c'");
+    let answer = registry.file_and_containers(&record.id).await;
+    assert!(matches!(answer, Err(RegistryError::Failed(_))), "{answer:?}");
+    let answer = registry.visit(&session("s", "alice").id, Some(&record.id)).await;
+    assert!(matches!(answer, Err(RegistryError::Failed(_))), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
