@@ -132,18 +132,13 @@ impl Desk<'_> {
     async fn copy_of(
         &self,
         caller: &crate::caller::Caller,
-        mut record: FileRecord,
+        record: FileRecord,
         to: &ContainerId,
     ) -> Result<FileRecord, Denied> {
         let target = NewName::Near(record.name.clone());
         let Content { id, size, sha256, .. } = &record.content;
         if let Some(shared) = self.host.shared(id, *size, *sha256) {
-            let copy = self.host.place(caller, to, &target, &shared, &SaveFacts::default()).await?;
-            if self.may_stay(&copy, &record).await? {
-                return Ok(copy);
-            }
-            // It was changed meanwhile, and what it was is kept nowhere.
-            record = self.host.file(&record.id).await?;
+            return Ok(self.host.place(caller, to, &target, &shared, &SaveFacts::default()).await?);
         }
         let (_, body) = self.host.open_current(record, |record| Ok(0..record.content.size)).await?;
         let staged = self.staged(body).await?;

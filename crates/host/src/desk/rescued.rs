@@ -40,7 +40,7 @@ impl Desk<'_> {
         saves.map_err(|e| Denied::registry("listing refused saves", &e))
     }
 
-    pub(super) async fn one_of_mine(&self, id: &ContentId) -> Result<RescuedSave, Denied> {
+    async fn one_of_mine(&self, id: &ContentId) -> Result<RescuedSave, Denied> {
         let found = self.my_rescued().await?.into_iter().find(|save| save.content == *id);
         found.ok_or_else(|| Denied::new(Why::NotFound, "the person has no such refused save"))
     }
@@ -93,9 +93,6 @@ impl Desk<'_> {
         let (caller, facts) = (target.caller(&self.person), SaveFacts::default());
         if let Some(shared) = self.host.shared(id, save.size, Some(save.sha256)) {
             let placed = self.host.place(&caller, &target.record.id, &NewName::Near(name), &shared, &facts).await?;
-            if !self.may_stay_rescued(&placed, id).await? {
-                return Err(Denied::new(Why::NotFound, "the refused save was forgotten meanwhile"));
-            }
             self.discard_rescued(id).await?;
             return Ok(FileEntry::of(&placed, self.host.now()));
         }

@@ -142,7 +142,7 @@ async fn copies_restored_versions_and_refused_saves_put_back_share_bytes_and_out
 }
 
 #[tokio::test]
-async fn what_points_to_bytes_that_were_given_up_meanwhile_is_taken_back() {
+async fn bytes_that_were_condemned_meanwhile_are_not_pointed_to_again() {
     let world = World::new().await;
     let (alice, _) = world.person("alice", Role::Editor).await;
     let registry = &world.host.ports.registry;
@@ -150,36 +150,21 @@ async fn what_points_to_bytes_that_were_given_up_meanwhile_is_taken_back() {
     let id = alice.upload(&root, "a.txt", full("one"), IfTaken::Refuse).await.unwrap().id;
     world.second();
     alice.upload_version(&id, full("two")).await.unwrap();
-    let original = world.host.file(&id).await.unwrap();
-
-    // While it was copied, the file was saved and its history forgotten.
-    let copy = alice.copy_file(&id, &root).await.unwrap();
-    let copy = world.host.file(&copy.id).await.unwrap();
-    world.second();
-    alice.upload_version(&id, full("three")).await.unwrap();
-    assert!(alice.may_stay(&copy, &original).await.unwrap(), "its history has it");
-    registry.remove_versions(&id, &[ItemVersion(2)]).await.unwrap();
-    assert!(!alice.may_stay(&copy, &original).await.unwrap());
-    assert_eq!(alice.file_entry(&copy.id).await.unwrap_err().why, Why::NotFound);
-
-    // While a version was restored, it was thinned out; somebody else had saved just before.
-    let before = world.host.file(&id).await.unwrap().content;
-    world.second();
-    alice.upload_version(&id, full("four")).await.unwrap();
-    let one = registry.versions(&id).await.unwrap().into_iter().find(|entry| entry.version == ItemVersion(1)).unwrap();
-    world.second();
-    let restored = alice.restore_version(&id, ItemVersion(1)).await.unwrap();
-    assert!(alice.may_stay_restored(&restored, ItemVersion(1), &one.content.id, &before).await.unwrap());
+    let one = registry.versions(&id).await.unwrap().remove(0).content;
+    let shared = world.host.shared(&one.id, one.size, one.sha256).unwrap();
+    assert_eq!(registry.condemn(&[one.id], world.host.now()).await.unwrap(), [], "the history has it");
     registry.remove_versions(&id, &[ItemVersion(1)]).await.unwrap();
-    assert!(!alice.may_stay_restored(&restored, ItemVersion(1), &one.content.id, &before).await.unwrap());
-    assert_eq!(text(alice.download(&id, None).await.unwrap()).await, "four");
-    assert_eq!(registry.unreferenced(&[one.content.id]).await.unwrap(), [one.content.id]);
+    assert_eq!(registry.condemn(&[one.id], world.host.now()).await.unwrap(), [one.id]);
 
-    // While a refused save was put back, it was forgotten.
-    let made = alice.upload(&root, "b.txt", full("x"), IfTaken::Refuse).await.unwrap();
-    let made = world.host.file(&made.id).await.unwrap();
-    assert!(!alice.may_stay_rescued(&made, &made.content.id).await.unwrap());
-    assert_eq!(alice.file_entry(&made.id).await.unwrap_err().why, Why::NotFound);
+    // Restored, and copied, by somebody who read of it before.
+    let at = alice.at_file(&id, Right::Edit).await.unwrap();
+    assert!(alice.save_free(&at.caller(&alice.person), &shared).await.is_err());
+    let at = alice.at_container(&root, Right::Edit).await.unwrap();
+    let near = crate::files::NewName::Near(wopi::FileName::parse("b.txt").unwrap());
+    let placed = world.host.place(&at.caller(&alice.person), &root, &near, &shared, &Default::default()).await;
+    assert!(placed.is_err());
+    assert_eq!(names(&alice, &root).await, ["a.txt"]);
+    assert_eq!(text(alice.download(&id, None).await.unwrap()).await, "two");
 }
 
 #[tokio::test]
