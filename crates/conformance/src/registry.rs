@@ -91,6 +91,7 @@ pub async fn suite(make: impl AsyncFn() -> Fresh) {
             rescued_saves_are_listed_latest_first_of_everybody_or_of_one,
             rescued_saves_are_forgotten,
             a_content_is_referenced_by_files_pending_notes_versions_and_rescued_saves,
+            a_content_is_referenced_as_long_as_one_of_many_that_share_it_stands,
             a_discovery_document_is_replaced,
             everything_is_counted_and_summed_by_kind,
         }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use lectern_host::ports::{Contents, ContentsError, Stored};
-use lectern_host::records::ContentId;
+use lectern_host::records::{ContentId, Timestamp};
 use lectern_host::{Body, BoxError};
 
 /// A call of [`Contents`].
@@ -103,6 +104,14 @@ impl Contents for Faulty {
             Ok(_) => self.inner.ids(),
             Err(error) => stream::iter([Err(error)]).boxed(),
         }
+    }
+
+    async fn direct_url(&self, id: &ContentId, lifetime: Duration) -> Result<Option<String>, ContentsError> {
+        self.inner.direct_url(id, lifetime).await
+    }
+
+    async fn remove_unfinished(&self, before: Timestamp) -> Result<u64, ContentsError> {
+        self.inner.remove_unfinished(before).await
     }
 }
 

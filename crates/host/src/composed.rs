@@ -11,6 +11,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream};
@@ -18,7 +19,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use http_body_util::{BodyExt as _, BodyStream, StreamBody};
 
 use crate::ports::{Contents, ContentsError, Registry, RegistryError, Stored};
-use crate::records::{ContentId, ContentPiece};
+use crate::records::{ContentId, ContentPiece, Timestamp};
 use crate::{Body, BoxError};
 
 /// How many ids of composed contents are read at once.
@@ -82,6 +83,16 @@ impl Contents for Composed {
         });
         self.plain.ids().chain(pages.try_flatten()).boxed()
     }
+
+    async fn direct_url(&self, id: &ContentId, lifetime: Duration) -> Result<Option<String>, ContentsError> {
+        // Nobody outside can put pieces together.
+        let is_plain = self.registry.composed(id).await.map_err(trouble)?.is_empty();
+        if is_plain { self.plain.direct_url(id, lifetime).await } else { Ok(None) }
+    }
+
+    async fn remove_unfinished(&self, before: Timestamp) -> Result<u64, ContentsError> {
+        self.plain.remove_unfinished(before).await
+    }
 }
 
 /// The bytes of pieces one behind the other, each opened when those before it are read. One that is gone makes the body
@@ -128,7 +139,6 @@ mod tests {
     use super::*;
     use crate::memory::contents::MemoryContents;
     use crate::memory::registry::MemoryRegistry;
-    use crate::records::Timestamp;
 
     fn id(number: u8) -> ContentId {
         ContentId::new(Timestamp(1), [number; 10])
@@ -156,6 +166,39 @@ mod tests {
         assert_eq!(join_pieces(touching), [piece(1, 0, 7), piece(1, 8, 1), piece(2, 9, 2)]);
     }
 
+    /// Contents of which there are only URLs.
+    #[derive(Debug)]
+    struct Signing;
+
+    impl fmt::Display for Signing {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("signing")
+        }
+    }
+
+    #[async_trait]
+    impl Contents for Signing {
+        async fn put(&self, _: &ContentId, _: Body, _: u64) -> Result<Stored, ContentsError> {
+            Err(ContentsError::NotFound)
+        }
+
+        async fn open(&self, _: &ContentId, _: Range<u64>) -> Result<Body, ContentsError> {
+            Err(ContentsError::NotFound)
+        }
+
+        async fn remove(&self, _: &ContentId) -> Result<(), ContentsError> {
+            Ok(())
+        }
+
+        fn ids(&self) -> BoxStream<'_, Result<ContentId, ContentsError>> {
+            stream::empty().boxed()
+        }
+
+        async fn direct_url(&self, id: &ContentId, _: Duration) -> Result<Option<String>, ContentsError> {
+            Ok(Some(format!("https://store.example/{id}")))
+        }
+    }
+
     #[tokio::test]
     async fn what_is_made_of_pieces_reads_like_any_other_content() {
         let (plain, registry) = (Arc::new(MemoryContents::new()), Arc::new(MemoryRegistry::new()));
@@ -174,6 +217,16 @@ mod tests {
         assert_eq!(ids, [id(1), id(2), id(3)]);
         contents.remove(&id(3)).await.unwrap();
         assert!(matches!(contents.open(&id(3), 0..1).await, Err(ContentsError::NotFound)));
+        // Nobody outside can put pieces together, so there is no URL of them.
+        let signing = Composed::new(Arc::new(Signing), registry.clone());
+        registry.add_composed(&id(3), &[piece(1, 0, 3)]).await.unwrap();
+        let lifetime = Duration::from_secs(60);
+        assert_eq!(signing.direct_url(&id(3), lifetime).await.unwrap(), None);
+        assert_eq!(
+            signing.direct_url(&id(1), lifetime).await.unwrap(),
+            Some(format!("https://store.example/{}", id(1)))
+        );
+        registry.remove_composed(&id(3)).await.unwrap();
         // A piece that is gone is a failure, and never fewer bytes.
         registry.add_composed(&id(4), &[piece(1, 0, 3), piece(9, 0, 3)]).await.unwrap();
         assert!(contents.open(&id(4), 0..6).await.unwrap().collect().await.is_err());

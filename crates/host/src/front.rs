@@ -29,6 +29,10 @@ use crate::host::Host;
 use crate::ports::{Located, RegistryError, TokenClaims, TokenError, TokenResource};
 use crate::visitor::Visitor;
 
+mod by_url;
+
+pub use by_url::{DIRECT_READ_LIFETIME, FileByUrl};
+
 /// Operations on files that are always offered.
 const FILES: &[Kind] = &[
     Kind::CheckFileInfo,
@@ -182,17 +186,6 @@ impl Host {
             Some(_) => Err(Refusal::new(WopiError::NotFound, "the file was deleted")),
             None => Err(errors::registry("reading the file", &RegistryError::NotFound)),
         }
-    }
-
-    /// The bytes behind a `FileUrl`: the token in it is all there is, and it is good for nothing else.
-    pub async fn file_by_url(&self, id: &FileId, token: &str, range: Option<ByteRange>) -> Result<FileBytes, Refusal> {
-        let opened = self.ports.tokens.open(token, &TokenResource::FileUrl(id.clone()), self.now());
-        let (mut caller, _, found) = self.recognize(opened, Some(id)).await?;
-        caller.admission = Self::admitted(found)?;
-        if !caller.rights.allow(Permission::Read) {
-            return Err(Refusal::new(WopiError::NotFound, "the user may not read the file any more"));
-        }
-        self.get_file(&caller, u64::MAX, range).await
     }
 
     /// The challenge of the bootstrapper (protocol/containers.md 13.2).

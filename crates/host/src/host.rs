@@ -48,6 +48,8 @@ pub struct HostSettings {
     pub relative_writes: bool,
     /// Whether CheckFileInfo tells a `FileUrl`.
     pub file_url: bool,
+    /// Whether a `FileUrl` leads on to the store that has the bytes, where that can be.
+    pub direct_reads: bool,
     /// Whether users are marked for Microsoft's business flow (`LicenseCheckForEditIsEnabled`).
     pub business_users: bool,
     /// What is told of coauthoring.
@@ -98,6 +100,7 @@ impl HostSettings {
             containers: true,
             relative_writes: true,
             file_url: false,
+            direct_reads: false,
             business_users: false,
             coauth: CoauthSettings::default(),
             bootstrapper: BootstrapperSettings::default(),
@@ -156,8 +159,6 @@ pub struct Host {
     pub(crate) signatures: Arc<crate::chunks::Signatures>,
     /// Who has others beside them that see every file, and until when that is believed.
     pub(crate) seen_by_others: Mutex<std::collections::HashMap<UserId, Timestamp>>,
-    /// Held by whoever changes a user at a desk.
-    pub(crate) administering: tokio::sync::Mutex<()>,
     pub(crate) message_room: crate::chunks::Room,
     /// Asked before the directory of an archive is read.
     pub(crate) directories: tokio::sync::Semaphore,
@@ -206,7 +207,6 @@ impl Host {
             scans: crate::index::Scans::default(),
             signatures: Arc::default(),
             seen_by_others: Mutex::default(),
-            administering: tokio::sync::Mutex::new(()),
             message_room: crate::chunks::Room::default(),
             directories: tokio::sync::Semaphore::new(crate::chunks::DIRECTORIES_AT_ONCE),
         }

@@ -56,7 +56,7 @@ mod shelf;
 pub mod sweep;
 mod visitor;
 
-pub use front::Front;
+pub use front::{FileByUrl, Front};
 pub use host::{Host, HostSettings, Ports};
 pub use wopi;
 pub use wopi_service::{Body, BoxError, empty, full};

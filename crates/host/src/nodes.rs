@@ -23,6 +23,13 @@ const REFUSALS_WRITTEN_EVERY: Duration = Duration::from_secs(1);
 /// How long a node that was heard of last may be believed to be at work still.
 pub const LEASE: Duration = Duration::from_secs(120);
 
+/// How long something that is done in turn may take at most.
+const TURN: Duration = Duration::from_secs(10);
+
+/// How often a turn is asked for, and the pause between.
+const TURN_ATTEMPTS_MAX: usize = 60;
+const TURN_PAUSE: Duration = Duration::from_millis(50);
+
 /// How often a memo is tried to be changed against others that were faster.
 pub const MEMO_ATTEMPTS_MAX: usize = 16;
 
@@ -84,6 +91,31 @@ impl Host {
                 }
             }
         }
+    }
+
+    /// Does `work` while nobody else, at any node, does the like. For decisions that look at several records.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Conflict`] if others are at it for too long. What was begun and not ended, because its node went
+    /// away, keeps others waiting for [`TURN`].
+    pub(crate) async fn in_turn<T>(&self, what: &str, work: impl Future<Output = T>) -> Result<T, RegistryError> {
+        let (registry, name) = (&self.ports.registry, format!("turn/{what}"));
+        for _ in 0..TURN_ATTEMPTS_MAX {
+            let now = self.now();
+            match registry.put_memo(&name, None, self.settings.node.as_bytes(), now.plus(TURN), now).await {
+                Ok(held) => {
+                    let done = work.await;
+                    if let Err(error) = registry.remove_memo(&name, held, self.now()).await {
+                        tracing::debug!("giving a turn back: {}", errors::chain(&error));
+                    }
+                    return Ok(done);
+                }
+                Err(RegistryError::Conflict) => tokio::time::sleep(TURN_PAUSE).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RegistryError::Conflict)
     }
 
     /// Load, decide, commit, for a memo: `decide` is told what is there and the time, and says what it comes to and, if
@@ -227,6 +259,26 @@ mod tests {
         // It wakes up, finds that it was followed, and stops.
         tokio::time::advance(LEASE_RENEWED_EVERY).await;
         assert_eq!(frozen.await.unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_done_in_turn_is_never_done_twice_at_once() {
+        let (one, two, _) = two_nodes().await;
+        let at_work = std::sync::atomic::AtomicUsize::new(0);
+        let work = |host: Host| {
+            let at_work = &at_work;
+            async move {
+                for _ in 0..5 {
+                    let turn = host.in_turn("dusting", async {
+                        assert_eq!(at_work.fetch_add(1, Ordering::SeqCst), 0);
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        assert_eq!(at_work.fetch_sub(1, Ordering::SeqCst), 1);
+                    });
+                    turn.await.unwrap();
+                }
+            }
+        };
+        tokio::join!(work(one), work(two));
     }
 
     #[tokio::test]

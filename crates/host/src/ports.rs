@@ -6,6 +6,7 @@
 use std::fmt::{Debug, Display};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -74,6 +75,26 @@ pub trait Contents: Display + Debug + Send + Sync + 'static {
 
     /// Every content there is, published files not counted.
     fn ids(&self) -> BoxStream<'_, Result<ContentId, ContentsError>>;
+
+    /// A URL under which whoever has it gets this content from the store itself, for so long; `None` where there is no
+    /// such thing.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be made at the moment. Whether there is such a content is not asked.
+    async fn direct_url(&self, _id: &ContentId, _lifetime: Duration) -> Result<Option<String>, ContentsError> {
+        Ok(None)
+    }
+
+    /// Removes what is left of contents whose `put` began before this moment and came to no end because its process died:
+    /// nothing that could be opened, but it takes room. How many these were.
+    ///
+    /// # Errors
+    ///
+    /// If not all could be removed. The next sweep tries again.
+    async fn remove_unfinished(&self, _before: Timestamp) -> Result<u64, ContentsError> {
+        Ok(0)
+    }
 }
 
 /// What `put` stored.
@@ -227,6 +248,11 @@ pub trait Tree: Display + Debug + Send + Sync + 'static {
 
     /// What stands in the container at `path`, in no order.
     async fn list(&self, path: &TreePath) -> Result<Vec<TreeEntry>, TreeError>;
+
+    /// What `list` leaves out in the container at `path`, for people, `limit` names at most; none where everything is offered.
+    async fn unoffered(&self, _path: &TreePath, _limit: usize) -> Result<Vec<String>, TreeError> {
+        Ok(Vec::new())
+    }
 
     /// Makes a container, durably.
     ///

@@ -16,6 +16,9 @@ use crate::records::{ContentId, ModifiedAt, RescuedSave, Timestamp, Upload, Vers
 /// How long condemned contents are remembered: longer than any request or any machine that sleeps over one.
 const CONDEMNED_KEPT: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
+/// Uploads to a store that were begun longer ago than this are nobody's any more.
+const UNFINISHED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How long a memo that ran out is remembered, so that nobody holds a revision of it any more when it is forgotten.
 const MEMOS_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -42,6 +45,8 @@ pub struct SweepSummary {
     pub uploads: usize,
     /// Runs of bytes removed.
     pub contents: usize,
+    /// Uploads into the store removed that were begun by a process that died.
+    pub unfinished: u64,
     /// Sessions forgotten.
     pub sessions: u64,
     /// Entries of the bin forgotten.
@@ -150,6 +155,8 @@ impl Host {
         let pruned = registry.prune_condemned(before(now, CONDEMNED_KEPT)).await;
         pruned.map_err(|e| errors::registry("forgetting condemned contents", &e))?;
         summary.contents = self.remove_orphans(now).await?;
+        let removed = self.ports.contents.remove_unfinished(before(now, UNFINISHED_KEPT)).await;
+        summary.unfinished = removed.map_err(|e| errors::contents("removing unfinished uploads", &e))?;
         Ok(summary)
     }
 

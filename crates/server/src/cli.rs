@@ -135,7 +135,7 @@ pub async fn run<W: Wiring>(cli: Cli, wiring: &W, out: Out<'_>) -> Result<(), Tr
         Command::Token(token) => token.run(wiring, out).await,
         Command::Check(check) => check.run(wiring, out).await,
         Command::User(user) => user.run(wiring, out).await,
-        Command::Keys(keys) => keys.run(out),
+        Command::Keys(keys) => keys.run(wiring, out).await,
         Command::Rescued(rescued) => rescued.run(wiring, out).await,
         Command::Versions(versions) => versions.run(wiring, out).await,
         Command::Import(import) => import.run(wiring, out).await,

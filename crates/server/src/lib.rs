@@ -10,7 +10,7 @@
 //! | [`config`] | the settings, one file per section; the sample and the manual are printed from them |
 //! | [`given`] | which flags were given, and how |
 //! | [`place`] | which documents, which records, which settings a command is about |
-//! | [`wiring`], [`production`] | what the commands need of the other crates, and how it is built |
+//! | [`wiring`], [`production`], `storage` | what the commands need of the other crates, and how it is built |
 //! | [`listen`], [`received_body`] | sockets become requests, within limits |
 //! | [`site`], [`health`] | what answers which path; whether we can serve |
 //! | [`people`] | users of settings and commands |
@@ -36,6 +36,7 @@ pub mod serve_lock;
 pub mod serving;
 pub mod signals;
 pub mod site;
+mod storage;
 pub mod system;
 pub mod telemetry;
 pub mod trouble;

@@ -129,6 +129,24 @@ pub async fn anybody(registry: &dyn Registry) -> Result<User, Trouble> {
         .with_hint(|| "say who with --user NAME; `lectern user list` shows everybody".to_owned())
 }
 
+/// Refuses to go on if this user is the only administrator who is not shut out: nobody could undo it in the pages.
+///
+/// # Errors
+///
+/// If they are, or if there is nobody of this name.
+pub async fn must_leave_an_administrator(registry: &dyn Registry, name: &str) -> Result<(), Trouble> {
+    let user = named(registry, name).await?;
+    let administers = |user: &User| user.role == Role::Administrator && !user.disabled;
+    let everybody = registry.users().await.or_trouble(|| "cannot list the users".to_owned())?;
+    let others = everybody.iter().any(|other| other.id != user.id && administers(other));
+    if !administers(&user) || others {
+        return Ok(());
+    }
+    Err(Trouble::new(cannot("change", name))
+        .because("it is the only administrator who is not shut out")
+        .hint("make somebody else administrator first with `lectern user role NAME administrator`, or say --force"))
+}
+
 /// Changes a user. `change` may run more than once.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! The wiring of the real program: SQLite, a folder, PASETO, discovery over HTTP.
+//! The wiring of the real program: records and bytes as the settings say, PASETO, discovery over HTTP.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use http::{HeaderMap, Method, Request, Response};
+use futures_util::future::BoxFuture;
+use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use lectern_accounts::TokenKeys;
-use lectern_contents::Folder;
 use lectern_host::clients::{ClientSettings, Clients, ProofSetting};
 use lectern_host::host::BootstrapperSettings;
 use lectern_host::plus::{self, CoauthSettings};
-use lectern_host::ports::{Clock, Contents, Random, Registry, Tokens, Tree, TreePath};
+use lectern_host::ports::{Clock, Random, Registry, Tokens, TreePath};
 use lectern_host::records::FileRecord;
-use lectern_host::{Body, Front, Host, HostSettings, Ports};
-use lectern_registry::{Opener, SqliteRegistry};
+use lectern_host::{Body, FileByUrl, Front, Host, HostSettings, Ports};
+use lectern_registry::Opener;
 use lectern_web::{Disk, Pages, Provider, Room, WebParts, WebSettings};
 use tower::Service;
 use wopi::action_url::ActionUrlFacts;
@@ -27,8 +28,11 @@ use wopi_service::{Limits, Refusal, WopiService, render};
 
 use crate::config::{Client, ProofRule, Settings};
 use crate::discovery_source::HttpDiscovery;
+use crate::health::Probe;
+use crate::place::Place;
 use crate::provider_http::NetworkProvider;
 use crate::samples;
+use crate::storage::{self, Storage};
 use crate::system::{SystemClock, SystemRandom};
 use crate::trouble::{OrTrouble, Trouble};
 use crate::wiring::{ActionUrl, DiscoverySummary, Documents, OpenHost, Parts, Premises, Served, Wiring};
@@ -39,43 +43,37 @@ const SERVER_VERSION: &str = concat!("Lectern/", env!("CARGO_PKG_VERSION"));
 /// Where `FileUrl` leads, below the public URL.
 const FILE_URL_PREFIX: &str = "/file/";
 
-/// SQLite, a folder, PASETO, discovery over HTTP.
+/// Records and bytes as the settings say, PASETO, discovery over HTTP.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Production;
 
 /// What both a command and a server open.
 struct Opened {
     host: Arc<Host>,
-    registry: Arc<SqliteRegistry>,
     parts: Parts,
+    keys: Arc<TokenKeys>,
+    probes: Vec<Box<dyn Probe>>,
+    close: BoxFuture<'static, ()>,
 }
 
 impl Production {
     async fn build(premises: &Premises, who: Opener) -> Result<Opened, Trouble> {
         let place = &premises.place;
-        let folder = Folder::open(&place.folder, &place.state)
-            .or_trouble(|| format!("cannot use the folder `{}`", place.folder_shown()))?;
-        let registry = SqliteRegistry::open(&place.database(), who)
-            .or_trouble(|| format!("cannot use the records in `{}`", place.database().display()))?;
-        let registry = Arc::new(registry);
-        let folder = Arc::new(folder);
-        let keys = place.token_keys();
-        let tokens = TokenKeys::load_or_create(&keys, SystemClock.now(), &SystemRandom)
-            .or_trouble(|| format!("cannot use the token keys in `{}`", keys.display()))?;
-        let tokens: Arc<dyn Tokens> = Arc::new(tokens);
-        let dyn_registry: Arc<dyn Registry> = Arc::clone(&registry) as _;
+        let Storage { registry, contents, tree, probes, close } = storage::open(place, who).await?;
+        let keys = Arc::new(token_keys(place, &registry).await?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let source = HttpDiscovery::new()
             .map_err(|error| Trouble::new("cannot prepare to fetch discovery documents").because(error.to_string()))?;
         let settings = premises.clients.iter().map(client_settings).collect();
-        let clients = Clients::load(settings, Arc::clone(&dyn_registry), Arc::new(source), Arc::clone(&clock))
+        let clients = Clients::load(settings, Arc::clone(&registry), Arc::new(source), Arc::clone(&clock))
             .await
             .or_trouble(|| "cannot use the clients".to_owned())?;
+        let tokens: Arc<dyn Tokens> = Arc::<TokenKeys>::clone(&keys);
         let ports = Ports {
-            registry: Arc::clone(&dyn_registry),
-            contents: Arc::clone(&folder) as Arc<dyn Contents>,
-            tree: Some(Arc::clone(&folder) as Arc<dyn Tree>),
+            registry: Arc::clone(&registry),
+            contents: Arc::clone(&contents),
+            tree,
             tokens: Arc::clone(&tokens),
             clients,
             clock: Arc::clone(&clock),
@@ -83,14 +81,35 @@ impl Production {
         };
         let host = Arc::new(Host::new(ports, host_settings(premises)));
         let parts = Parts {
-            registry: dyn_registry,
-            contents: folder,
+            registry,
+            // With those that are made of pieces of others.
+            contents: Arc::clone(&host.ports().contents),
             tokens,
             clock,
             random,
             documents: Arc::new(HostDocuments(Arc::clone(&host))),
         };
-        Ok(Opened { host, registry, parts })
+        let finished = Arc::clone(&host);
+        let close = Box::pin(async move {
+            finished.settle_all().await;
+            if let Err(refusal) = finished.write_refusals().await {
+                tracing::warn!("{refusal}");
+            }
+            close.await;
+        });
+        Ok(Opened { host, parts, keys, probes, close })
+    }
+}
+
+/// The keys of the access tokens: in their file, or in the database that nodes share.
+async fn token_keys(place: &Place, registry: &Arc<dyn Registry>) -> Result<TokenKeys, Trouble> {
+    let now = SystemClock.now();
+    match place.token_keys_file() {
+        Some(path) => TokenKeys::load_or_create(&path, now, &SystemRandom)
+            .or_trouble(|| format!("cannot use the token keys in `{}`", path.display())),
+        None => TokenKeys::load_or_create_shared(Arc::clone(registry), now, &SystemRandom)
+            .await
+            .or_trouble(|| "cannot use the token keys in the database".to_owned()),
     }
 }
 
@@ -138,6 +157,7 @@ fn host_settings(premises: &Premises) -> HostSettings {
         containers: wopi.containers,
         relative_writes: wopi.relative_writes,
         file_url: wopi.file_url,
+        direct_reads: wopi.direct_reads,
         business_users: wopi.business_users,
         coauth: CoauthSettings {
             enabled: coauthoring.enabled,
@@ -284,10 +304,16 @@ async fn by_file_url(host: &Host, method: &Method, headers: &HeaderMap, id: &str
             return Err(Refusal::new(wopi::WopiError::NotSupported, "a FileUrl can only be read"));
         }
         let file = FileId::parse(id).ok_or(wopi::WopiError::NotFound)?;
-        host.file_by_url(&file, token, operation::range(headers)).await
+        let range = operation::range(headers);
+        match *method {
+            Method::GET => host.follow_file_url(&file, token, range).await,
+            // What a store signs is a GET.
+            _ => host.file_by_url(&file, token, range).await.map(FileByUrl::Bytes),
+        }
     };
     match answer.await {
-        Ok(bytes) => {
+        Ok(FileByUrl::Elsewhere(url)) => lead_on(&url),
+        Ok(FileByUrl::Bytes(bytes)) => {
             let mut response = render::bytes(bytes);
             if *method == Method::HEAD {
                 *response.body_mut() = lectern_host::empty();
@@ -299,6 +325,19 @@ async fn by_file_url(host: &Host, method: &Method, headers: &HeaderMap, id: &str
             render::refusal(&refusal, "-")
         }
     }
+}
+
+/// Leads to the store, which knows its own signature. Nobody may remember the way.
+fn lead_on(url: &str) -> Response<Body> {
+    let mut response = Response::new(lectern_host::empty());
+    let Ok(url) = HeaderValue::try_from(url) else {
+        return render::refusal(&Refusal::internal("the store's URL is no header"), "-");
+    };
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(LOCATION, url);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
 }
 
 impl Service<Request<Body>> for Answers {
@@ -332,7 +371,7 @@ impl Wiring for Production {
     }
 
     async fn serve(&self, premises: &Premises) -> Result<Served<Answers>, Trouble> {
-        let Opened { host, registry, parts } = Self::build(premises, Opener::Server).await?;
+        let Opened { host, parts, keys, probes, close } = Self::build(premises, Opener::Server).await?;
         let recovered = host.recover().await.or_trouble(|| "cannot carry out what a crash left undone".to_owned())?;
         if recovered > 0 {
             tracing::info!(files = recovered, "carried out what the last run had decided and not finished");
@@ -353,7 +392,7 @@ impl Wiring for Production {
             blanks: samples::blanks().into_iter().map(|(extension, bytes)| (extension, bytes.into())).collect(),
             http: Some(Arc::new(http)),
             report: premises.report.clone(),
-            disk: Some(Arc::new(DiskOf(premises.place.state.clone()))),
+            disk: premises.place.has_folder().then(|| Arc::new(DiskOf(premises.place.state.clone())) as Arc<dyn Disk>),
         };
         let pages = Pages::new(web, web_settings(premises)?)
             .or_trouble(|| format!("cannot make pages for {}", premises.public_url))?;
@@ -371,27 +410,12 @@ impl Wiring for Production {
                 }
             });
         }
-        let close = Box::pin(async move {
-            host.settle_all().await;
-            if let Err(refusal) = host.write_refusals().await {
-                tracing::warn!("{refusal}");
-            }
-            if let Err(error) = registry.close().await {
-                tracing::error!("closing the records: {error}");
-            }
-        });
-        Ok(Served { parts, wopi: answers, pages: Some(pages), probes: Vec::new(), background, close })
+        background.spawn(async move { keys.keep_fresh(&SystemClock).await });
+        Ok(Served { parts, wopi: answers, pages: Some(pages), probes, background, close })
     }
 
     async fn open_host(&self, premises: &Premises) -> Result<OpenHost, Trouble> {
-        let Opened { host, registry, .. } = Self::build(premises, Opener::Command).await?;
-        let settled = Arc::clone(&host);
-        let close = Box::pin(async move {
-            settled.settle_all().await;
-            if let Err(error) = registry.close().await {
-                tracing::error!("closing the records: {error}");
-            }
-        });
+        let Opened { host, close, .. } = Self::build(premises, Opener::Command).await?;
         Ok(OpenHost { host, close })
     }
 
@@ -413,4 +437,22 @@ enum Work {
     Scan,
     Sweep,
     WriteRefusals,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_the_store_is_told_once_and_remembered_by_nobody() {
+        let answer = lead_on("https://store.example/a?X-Amz-Signature=b");
+        assert_eq!(answer.status(), StatusCode::FOUND);
+        let headers = answer.headers();
+        assert_eq!(headers[LOCATION], "https://store.example/a?X-Amz-Signature=b");
+        assert_eq!(
+            (&headers[CACHE_CONTROL], &headers[REFERRER_POLICY]),
+            (&"no-store".parse().unwrap(), &"no-referrer".parse().unwrap())
+        );
+        assert_eq!(lead_on("https://store.example/\n").status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
 }

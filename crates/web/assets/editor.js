@@ -216,7 +216,7 @@ async function pictures() {
     button.type = "button";
     button.className = "picture";
     const image = document.createElement("img");
-    image.src = host.dataset.show + encodeURIComponent(picture.id);
+    image.src = `${host.dataset.show}${encodeURIComponent(picture.id)}/${encodeURIComponent(picture.name)}`;
     image.alt = "";
     image.loading = "lazy";
     const name = document.createElement("bdi");

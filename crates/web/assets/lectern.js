@@ -2,6 +2,10 @@
 
 const language = document.documentElement.lang;
 
+// A form that was refused is answered under its own address: what one reloads is the page.
+const here = document.body.dataset.here;
+if (here) history.replaceState(null, "", here);
+
 // Moments were written in UTC by the server; show them where the reader is.
 const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 for (const time of document.querySelectorAll("time[datetime]")) {

@@ -22,6 +22,8 @@ pub(crate) struct Frame {
     pub(crate) signed_in: Option<String>,
     /// Where this page is, to come back to.
     pub(crate) here: String,
+    /// Whether a form of that page is answered, so that the address of the browser is another one.
+    pub(crate) is_form: bool,
     /// What was just done.
     pub(crate) said: Option<Said>,
     /// What was searched for, to stand in the field again.
@@ -100,6 +102,25 @@ impl Frame {
     #[expect(clippy::unused_self, reason = "templates reach it through the frame, as everything")]
     pub(crate) fn symbol(&self, name: &str) -> String {
         icons::symbol(name)
+    }
+
+    /// Text with what stands between backticks as code, which no line breaks. Markup; the text in it is harmless.
+    #[expect(clippy::unused_self, reason = "templates reach it through the frame, as everything")]
+    pub(crate) fn codes(&self, text: &str) -> String {
+        let mut markup = String::with_capacity(text.len());
+        for (at, piece) in text.split('`').enumerate() {
+            let mut escaped = String::with_capacity(piece.len());
+            // Writing to a string cannot fail.
+            let _ = askama::filters::Escaper::write_escaped_str(&askama::filters::Html, &mut escaped, piece);
+            if at % 2 == 0 {
+                markup.push_str(&escaped);
+            } else {
+                markup.push_str("<code>");
+                markup.push_str(&escaped);
+                markup.push_str("</code>");
+            }
+        }
+        markup
     }
 
     /// The languages that can be chosen.
@@ -252,6 +273,7 @@ mod tests {
             base: String::new(),
             signed_in: None,
             here: "/".to_owned(),
+            is_form: false,
             said: None,
             searched: String::new(),
             within: None,
@@ -273,6 +295,18 @@ mod tests {
         ] {
             assert_eq!(frame(Language::English).size(&bytes), english);
             assert_eq!(frame(Language::German).size(&bytes), german);
+        }
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_nothing_becomes_markup() {
+        let frame = frame(Language::English);
+        for (text, markup) in [
+            ("start with `--client URL`.", "start with <code>--client URL</code>."),
+            ("<b> & `<i>` `open", "&#60;b&#62; &#38; <code>&#60;i&#62;</code> <code>open</code>"),
+            ("", ""),
+        ] {
+            assert_eq!(frame.codes(text), markup);
         }
     }
 

@@ -147,7 +147,7 @@ pub(crate) fn status_of(why: &Why) -> StatusCode {
         Why::SignedOut => StatusCode::UNAUTHORIZED,
         Why::NotFound => StatusCode::NOT_FOUND,
         Why::NotAllowed | Why::Root | Why::NoClient => StatusCode::FORBIDDEN,
-        Why::NameTaken { .. } | Why::Held | Why::Changed | Why::NotEmpty => StatusCode::CONFLICT,
+        Why::NameTaken { .. } | Why::Held | Why::Changed | Why::NotEmpty | Why::LeftOver { .. } => StatusCode::CONFLICT,
         Why::Name(_) | Why::TooDeep => StatusCode::UNPROCESSABLE_ENTITY,
         Why::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Why::BrokenOff => StatusCode::BAD_REQUEST,
@@ -180,6 +180,9 @@ pub(crate) fn told(why: &Why, p: &Frame) -> String {
         Why::Range { .. } => p.say("why-range"),
         Why::Changed => p.say("why-changed"),
         Why::NotEmpty => p.say("why-not-empty"),
+        Why::LeftOver { container, names } => {
+            p.with2("why-left-over", "container", container.as_str(), "names", names.join(", "))
+        }
         Why::TooDeep => p.say("why-too-deep"),
         Why::Root => p.say("why-root"),
         Why::NoClient => p.say("why-no-client"),

@@ -20,8 +20,8 @@ use openidconnect::core::{
 use openidconnect::{
     AdditionalClaims, AuthenticationFlow, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
     EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IdTokenFields,
-    IssuerUrl, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, StandardErrorResponse,
-    StandardTokenResponse, TokenResponse,
+    IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
+    StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
 };
 use serde::{Deserialize, Serialize};
 
@@ -219,7 +219,24 @@ impl SigningIn {
         let claims = token.claims(&client.id_token_verifier(), &Nonce::new(begun.nonce));
         let claims = claims.map_err(|e| failed("the provider's ID token")(chain(&e)))?;
         // The standard claims and all others alike, by the names that the settings have.
-        let all = serde_json::to_value(claims).map_err(|e| failed("the provider's claims")(e.to_string()))?;
+        let as_json = |error: serde_json::Error| failed("the provider's claims")(error.to_string());
+        let mut all = serde_json::to_value(claims).map_err(as_json)?;
+        let wanted = std::iter::once(&self.provider.name_claim).chain(&self.provider.groups_claim);
+        if wanted.into_iter().any(|claim| all.get(claim).is_none())
+            && let Ok(request) = client.user_info(answer.access_token().clone(), Some(claims.subject().clone()))
+        {
+            // Many put no more into the token than who it is for, and tell the rest to who asks with it.
+            let told: Result<UserInfoClaims<Claims, CoreGenderClaim>, _> = request.request_async(&http).await;
+            let told = told.map_err(|e| failed("asking the provider who it is")(chain(&e)))?;
+            if let (Some(all), serde_json::Value::Object(told)) =
+                (all.as_object_mut(), serde_json::to_value(told).map_err(as_json)?)
+            {
+                // What is signed counts.
+                for (claim, value) in told {
+                    all.entry(claim).or_insert(value);
+                }
+            }
+        }
         let text = |claim: &str| all.get(claim).and_then(serde_json::Value::as_str).map(str::to_owned);
         if self.provider.name_claim == "email" && all.get("email_verified") == Some(&serde_json::Value::Bool(false)) {
             return Err(failed("the provider's claims")("the address was never verified".to_owned()));

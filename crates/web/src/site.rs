@@ -28,6 +28,7 @@ use tower_http::csrf::{ConfigError, CsrfLayer};
 use crate::cookies::{Cookies, session_id};
 use crate::first_link;
 use crate::outside::{self, Outsider};
+use crate::pages::see;
 use crate::pages::{
     account, admin, browse, details, link, moving, open, provider, rescued, sign_in, transfer, welcome,
 };
@@ -174,7 +175,7 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/bin/{change}", post(moving::change_bin))
         .route("/files/{file}/rename", post(browse::rename_file))
         .route("/download/{file}", get(transfer::download))
-        .route("/show/{file}", get(transfer::show))
+        .route("/show/{file}/{name}", get(transfer::show))
         .route("/search", get(browse::search))
         .route("/open/{file}/{mode}", get(open::open))
         .route("/open/{file}/token", post(open::token))
@@ -215,8 +216,33 @@ fn routes() -> Router<Arc<Shared>> {
         .route("/account/sessions/end", post(account::end_session))
         .route("/account/sessions/end-all", post(account::end_all_sessions))
         .fallback(|| async { Problem::NotFound })
-        .method_not_allowed_fallback(|| async { Problem::Method })
+        .method_not_allowed_fallback(back_to_page)
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+}
+
+/// The page that a form belongs to, by the path that the form is sent to. A refused form is answered with that page under
+/// the form's own path, which nobody can ask for again: reloading, choosing a language and coming back from signing in
+/// lead to the page instead.
+pub(crate) fn page_of(path: &str) -> Option<String> {
+    let mut names = path.split('/').skip(1);
+    let page = match (names.next()?, names.next(), names.next()) {
+        ("browse", Some(id), Some(_)) => format!("/browse/{id}"),
+        ("files" | "details", Some(id), Some(_)) | ("share", Some("file"), Some(id)) => format!("/details/{id}"),
+        ("share", Some("container"), Some(id)) => format!("/sharing/{id}"),
+        ("admin", Some(tab), Some(_)) => format!("/admin/{tab}"),
+        (page @ ("bin" | "account" | "rescued"), Some(_), _) => format!("/{page}"),
+        _ => return None,
+    };
+    Some(page)
+}
+
+/// Somebody asks for the path of a form as if it were a page.
+async fn back_to_page(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let reads = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
+    match page_of(request.uri().path()).filter(|_| reads) {
+        Some(page) => see(&shared, &page, None),
+        None => Problem::Method.into_response(),
+    }
 }
 
 async fn complete(mut answer: Response) -> Response {

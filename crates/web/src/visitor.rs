@@ -17,7 +17,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::cookies::Cookies;
 use crate::frame::{Frame, Said};
 use crate::problem::Problem;
-use crate::site::Shared;
+use crate::site::{Shared, page_of};
 use crate::words::{Language, Words};
 
 /// The address of whoever asks, as the server believes it. Put into each request by [`crate::Pages::handle`].
@@ -42,6 +42,8 @@ pub(crate) struct Visitor {
     here: String,
     said: Option<Said>,
     is_get: bool,
+    /// Whether this answers a form of the page that is `here`.
+    is_form: bool,
 }
 
 /// Somebody with a session that lives, who is not shut out.
@@ -59,14 +61,17 @@ impl Visitor {
         let jar = CookieJar::from_headers(&parts.headers);
         let accepted = || Language::accepted(parts.headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?);
         let language = Cookies::language(&jar).or_else(accepted).unwrap_or_default();
+        let is_get = parts.method == Method::GET || parts.method == Method::HEAD;
         let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let page = if is_get { None } else { page_of(parts.uri.path()) };
         let visitor = Self {
             words: Words(language),
             person: None,
             address: parts.extensions.get::<Address>().map(|address| address.from),
-            here: here.to_owned(),
+            is_form: page.is_some(),
+            here: page.unwrap_or_else(|| here.to_owned()),
             said: Said::in_query(parts.uri.query()),
-            is_get: parts.method == Method::GET || parts.method == Method::HEAD,
+            is_get,
         };
         let Some(id) = shared.cookies.session(&jar) else { return Ok(visitor) };
         visitor.signed_in_by(shared, &id).await
@@ -101,7 +106,7 @@ impl Visitor {
     pub(crate) fn unknown(parts: &Parts) -> Self {
         let accepted = || Language::accepted(parts.headers.get(ACCEPT_LANGUAGE)?.to_str().ok()?);
         let words = Words(accepted().unwrap_or_default());
-        Self { words, person: None, address: None, here: "/".to_owned(), said: None, is_get: true }
+        Self { words, person: None, address: None, here: "/".to_owned(), said: None, is_get: true, is_form: false }
     }
 
     /// The layout for this visitor.
@@ -112,6 +117,7 @@ impl Visitor {
             base: shared.base.clone(),
             signed_in: user.map(|user| shown_name(user).to_owned()),
             here: self.here.clone(),
+            is_form: self.is_form,
             said: self.said,
             searched: String::new(),
             within: None,

@@ -220,6 +220,36 @@ pub async fn a_content_is_referenced_by_files_pending_notes_versions_and_rescued
     assert_eq!(unreferenced().await, [99, 101, 103, 104, 106, 107].map(content_id));
 }
 
+/// Any number of records may point to one content. It is referenced until the last of them stands no more.
+pub async fn a_content_is_referenced_as_long_as_one_of_many_that_share_it_stands(registry: Fresh) {
+    let root = registry.root().await.unwrap().id;
+    let with = |id: &str, number| FileRecord { content: content(number), ..file(id, &root, id) };
+    let one = registry.create_file(&with("one", 100)).await.unwrap();
+    let other = registry.create_file(&with("other", 100)).await.unwrap();
+    // Saved, and restored: the content is in the history twice, and the file's own.
+    let next = |record: &FileRecord, number| FileRecord {
+        version: record.version.next(),
+        content: content(number),
+        ..record.clone()
+    };
+    let mut saved = other.clone();
+    for number in [101, 100, 102] {
+        let replaced = Some(entry(&saved, None, false));
+        saved = registry.commit_file(&FileCommit { record: next(&saved, number), replaced }).await.unwrap();
+    }
+    registry.add_rescued(&rescued(100, "alice", 1)).await.unwrap();
+    let is_referenced = async || registry.unreferenced(&[content_id(100)]).await.unwrap().is_empty();
+    assert!(is_referenced().await);
+    registry.remove_file(&one.id, one.revision).await.unwrap();
+    assert!(is_referenced().await);
+    registry.remove_rescued(&[content_id(100)]).await.unwrap();
+    assert!(is_referenced().await);
+    registry.remove_versions(&other.id, &[other.version]).await.unwrap();
+    assert!(is_referenced().await);
+    registry.remove_versions(&other.id, &[other.version.next().next()]).await.unwrap();
+    assert!(!is_referenced().await);
+}
+
 /// A discovery document is kept per client and replaced as a whole.
 pub async fn a_discovery_document_is_replaced(registry: Fresh) {
     assert_eq!(no(registry.discovery("office").await), No::NotFound);

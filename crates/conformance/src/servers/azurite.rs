@@ -1,4 +1,4 @@
-//! Azure Blob Storage beside the test: Azurite, Microsoft's own emulator, behind a [`Front`] that can make it fail.
+//! Azure Blob Storage beside the test: Azurite, Microsoft's own emulator, behind a [front](super::front) that can make it fail.
 //!
 //! `cargo xtask test` installs it from npm; it is started with `node`, keeps everything in memory, and reports nothing to
 //! anybody.

@@ -1,4 +1,4 @@
-//! An S3 server inside the test: `s3s-fs`, with a bucket of its own, behind a [`Front`] that can make it fail.
+//! An S3 server inside the test: `s3s-fs`, with a bucket of its own, behind a [front](super::front) that can make it fail.
 //!
 //! It checks signatures, and it does what S3 does where `s3s-fs` differs: a bucket that is not there is `NoSuchBucket`, an
 //! upload that is over is `NoSuchUpload`, and uploads that were never completed can be listed.

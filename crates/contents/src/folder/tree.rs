@@ -91,6 +91,11 @@ impl Tree for Folder {
         self.work(move |inner| inner.list(&path)).await
     }
 
+    async fn unoffered(&self, path: &TreePath, limit: usize) -> Result<Vec<String>, TreeError> {
+        let path = path.clone();
+        self.work(move |inner| inner.unoffered(&path, limit)).await
+    }
+
     async fn create_container(&self, path: &TreePath) -> Result<TreeEntry, TreeError> {
         let path = path.clone();
         self.work(move |inner| {
@@ -258,5 +263,24 @@ impl Inner {
             }
         }
         Ok(found)
+    }
+
+    /// The names in a container that [`Self::list`] leaves out: hidden and temporary files, links, sockets.
+    pub(super) fn unoffered(&self, path: &TreePath, limit: usize) -> Result<Vec<String>, TreeError> {
+        let shown = self.list(path)?;
+        let failed = |errno| lookup_failed("list a container", self.path(path), errno);
+        let directory = self.root.open(path.as_str(), LIST).map_err(failed)?;
+        let mut left = Vec::new();
+        for listed in Dir::read_from(&directory).map_err(failed)? {
+            let listed = listed.map_err(failed)?;
+            let name = listed.file_name().to_string_lossy().into_owned();
+            if !matches!(name.as_str(), "." | "..") && !shown.iter().any(|entry| entry.name.as_str() == name) {
+                left.push(name);
+            }
+            if left.len() == limit {
+                break;
+            }
+        }
+        Ok(left)
     }
 }

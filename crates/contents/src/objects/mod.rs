@@ -50,7 +50,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use lectern_host::Body;
 use lectern_host::ports::{Contents, ContentsError, Stored};
-use lectern_host::records::ContentId;
+use lectern_host::records::{ContentId, Timestamp};
 use object_store::path::Path;
 use tokio::sync::{Semaphore, watch};
 
@@ -171,15 +171,6 @@ impl Objects {
         // It can only fail when there is nobody left to count.
         let _ = self.inner.background.0.subscribe().wait_for(|count| *count == 0).await;
     }
-
-    /// A URL that gives this content for so long to whoever has it; `None` where there is no such thing.
-    ///
-    /// # Errors
-    ///
-    /// If the credentials cannot be had, or cannot sign.
-    pub async fn direct_url(&self, id: &ContentId, lifetime: Duration) -> Result<Option<String>, ContentsError> {
-        Ok(self.inner.direct_url(&self.inner.keys.of(id), lifetime).await?)
-    }
 }
 
 impl fmt::Display for Objects {
@@ -204,5 +195,13 @@ impl Contents for Objects {
 
     fn ids(&self) -> BoxStream<'_, Result<ContentId, ContentsError>> {
         self.inner.ids()
+    }
+
+    async fn direct_url(&self, id: &ContentId, lifetime: Duration) -> Result<Option<String>, ContentsError> {
+        Ok(self.inner.direct_url(&self.inner.keys.of(id), lifetime).await?)
+    }
+
+    async fn remove_unfinished(&self, before: Timestamp) -> Result<u64, ContentsError> {
+        self.inner.remove_unfinished(before).await
     }
 }

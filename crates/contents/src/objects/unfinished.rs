@@ -3,9 +3,9 @@
 //!
 //! | store | what stays | who removes it |
 //! |---|---|---|
-//! | S3 | uploads in parts | [`Objects::remove_unfinished`], called by the sweep; better still, a lifecycle rule |
+//! | S3 | uploads in parts | [`Contents::remove_unfinished`], called by the sweep; better still, a lifecycle rule |
 //! | Azure | blocks | Azure, after a week |
-//! | directory | files `ID#1` | [`Objects::remove_unfinished`] |
+//! | directory | files `ID#1` | [`Contents::remove_unfinished`] |
 //!
 //! The lifecycle rule works also when no lectern runs (`AbortIncompleteMultipartUpload`, two days after it was begun, for
 //! the prefix). `object_store` cannot list uploads, but it can sign the request for us.
@@ -15,6 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Method;
 use lectern_host::BoxError;
+#[cfg(doc)]
+use lectern_host::ports::Contents;
 use lectern_host::ports::ContentsError;
 use lectern_host::records::{ContentId, Timestamp};
 use object_store::aws::AmazonS3;
@@ -23,10 +25,10 @@ use object_store::multipart::MultipartStore as _;
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
 
+use super::Inner;
 use super::store::Store;
 use super::transport::beginning;
 use super::trouble::{Kind, Trouble};
-use super::{Inner, Objects};
 
 /// How long a signed listing may be used: it is used at once.
 const SIGNED_FOR: Duration = Duration::from_secs(60);
@@ -42,28 +44,22 @@ pub(super) struct Unfinished {
     id: String,
 }
 
-impl Objects {
-    /// Removes what uploads left behind that were begun before `before`; how many these were. `before` has to be so long
-    /// ago that no upload of any node can still be going on.
-    ///
-    /// # Errors
-    ///
-    /// As for every request.
-    pub async fn remove_unfinished(&self, before: Timestamp) -> Result<u64, ContentsError> {
-        let inner = &self.inner;
-        match &inner.store {
+impl Inner {
+    /// See [`Contents::remove_unfinished`]. A day is long enough that no upload of any node can still be going on.
+    pub(super) async fn remove_unfinished(&self, before: Timestamp) -> Result<u64, ContentsError> {
+        match &self.store {
             Store::S3 { store, .. } => {
                 let mut removed = 0;
-                for upload in inner.unfinished_uploads().await? {
+                for upload in self.unfinished_uploads().await? {
                     // The id of the content says when, by our own clock.
                     let key = Path::from(upload.key.as_str());
-                    let Some(id) = inner.keys.content(&key) else { continue };
+                    let Some(id) = self.keys.content(&key) else { continue };
                     if id.made_at() >= before {
                         continue;
                     }
-                    let tried = format!("abort {}", inner.place(&key));
+                    let tried = format!("abort {}", self.place(&key));
                     let abort = || store.abort_multipart(&key, &upload.id);
-                    match inner.patience.ask(&tried, inner.patience.answer, abort).await {
+                    match self.patience.ask(&tried, self.patience.answer, abort).await {
                         Err(trouble) if trouble.kind != Kind::NotFound => return Err(trouble.into()),
                         _ => removed += 1,
                     }
@@ -72,9 +68,9 @@ impl Objects {
             }
             Store::Azure { .. } => Ok(0),
             Store::Directory { root, .. } => {
-                let contents = root.join(inner.keys.contents().as_ref());
+                let contents = root.join(self.keys.contents().as_ref());
                 let removed = tokio::task::spawn_blocking(move || remove_staged(&contents, before)).await;
-                let failed = |error: BoxError| Trouble::new(Kind::Lasting, format!("clean up {}", inner.name), error);
+                let failed = |error: BoxError| Trouble::new(Kind::Lasting, format!("clean up {}", self.name), error);
                 match removed {
                     Ok(removed) => Ok(removed.map_err(|error: std::io::Error| failed(error.into()))?),
                     Err(stopped) => Err(failed(stopped.into()).into()),
@@ -82,9 +78,7 @@ impl Objects {
             }
         }
     }
-}
 
-impl Inner {
     /// All uploads of contents that were begun and not completed.
     pub(super) async fn unfinished_uploads(&self) -> Result<Vec<Unfinished>, Trouble> {
         let Store::S3 { store, client, .. } = &self.store else { return Ok(Vec::new()) };

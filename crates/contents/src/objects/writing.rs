@@ -48,6 +48,8 @@ const PART_BYTES_DIRECTORY: usize = 1 << 20;
 const PARTS_MAX: u64 = 10_000;
 /// Parts are whole megabytes.
 const PART_STEP: u64 = 1 << 20;
+/// How many times faster a store puts parts together than we send them, at least.
+const COMPLETED_FASTER: u64 = 16;
 /// Beside an object: which put made it. Letters only, because Azure takes no hyphen and proxies drop underscores.
 const MARK: &str = "lecternput";
 /// What we call every object. Whoever gets it from the store directly must not take it for a page.
@@ -136,7 +138,7 @@ impl Inner {
         let mut part = self.room.part(incoming.next(bytes), &self.patience).await?;
         if !incoming.fill(&mut part).await? {
             let (payload, room) = part.full();
-            self.publish(&key, Whole { payload, _room: room }).await?;
+            self.publish(&key, Whole { payload, _room: room, mark: mark() }).await?;
             return Ok(incoming.stored());
         }
         let mut upload = Upload::begin(self, &key).await?;
@@ -156,7 +158,8 @@ impl Inner {
     /// Makes the last request in a task of its own, so that it comes to an end whatever becomes of the caller. What
     /// nobody was told of is removed.
     pub(super) async fn publish(self: &Arc<Self>, key: &Path, last: impl Last) -> Result<(), Trouble> {
-        let fresh = Fresh { inner: Arc::clone(self), key: key.clone(), unwanted: true };
+        let mark = last.mark().to_owned();
+        let fresh = Fresh { inner: Arc::clone(self), key: key.clone(), mark, unwanted: true };
         let busy = self.background.busy();
         let task = tokio::spawn(async move {
             let _busy = busy;
@@ -195,9 +198,20 @@ impl Inner {
         Trouble::new(Kind::Exists, format!("write {}", self.place(key)), "there is an object already")
     }
 
-    /// Removes an object in the background. It does not matter if that fails: nothing points to it, so the sweep finds it.
-    fn remove_later(self: &Arc<Self>, key: Path) {
-        self.later(&format!("remove {}", self.place(&key)), move |inner| async move { inner.remove_key(&key).await });
+    /// Removes the object that the put with this mark made, in the background. It does not matter if that fails: nothing
+    /// points to it, so the sweep finds it.
+    fn remove_later(self: &Arc<Self>, key: Path, mark: String) {
+        self.later(&format!("remove {}", self.place(&key)), move |inner| async move {
+            let tried = format!("look at {}", inner.place(&key));
+            let look = || inner.store.objects().get_opts(&key, head());
+            match inner.patience.ask(&tried, inner.patience.answer, look).await {
+                // Somebody else's, who used the id before us. Nobody should; still it is not ours to remove.
+                Ok(found) if mark_of(&found).is_some_and(|kept| kept != mark) => Ok(()),
+                Ok(_) => inner.remove_key(&key).await,
+                Err(trouble) if trouble.kind == Kind::NotFound => Ok(()),
+                Err(trouble) => Err(trouble),
+            }
+        });
     }
 
     /// Does something in the background that may be left undone, unless there is too much of that already.
@@ -229,6 +243,7 @@ pub(super) fn head() -> GetOptions {
 struct Fresh {
     inner: Arc<Inner>,
     key: Path,
+    mark: String,
     unwanted: bool,
 }
 
@@ -241,7 +256,7 @@ impl Fresh {
 impl Drop for Fresh {
     fn drop(&mut self) {
         if self.unwanted {
-            self.inner.remove_later(self.key.clone());
+            self.inner.remove_later(self.key.clone(), std::mem::take(&mut self.mark));
         }
     }
 }
@@ -249,6 +264,9 @@ impl Drop for Fresh {
 /// The request after which an object is there.
 #[async_trait]
 pub(super) trait Last: Send + 'static {
+    /// What tells the object from one that another put made.
+    fn mark(&self) -> &str;
+
     async fn make(self, inner: &Arc<Inner>, key: &Path) -> Result<(), Trouble>;
 }
 
@@ -270,23 +288,30 @@ pub(super) fn attributes(mark: &str) -> Attributes {
 }
 
 pub(super) fn is_ours(found: &GetResult, mark: &str, size: u64) -> bool {
-    let kept = found.attributes.get(&Attribute::Metadata(MARK.into()));
-    found.meta.size == size && !mark.is_empty() && kept.is_some_and(|kept| kept.as_ref() == mark)
+    found.meta.size == size && !mark.is_empty() && mark_of(found) == Some(mark)
+}
+
+fn mark_of(found: &GetResult) -> Option<&str> {
+    found.attributes.get(&Attribute::Metadata(MARK.into())).map(AsRef::as_ref)
 }
 
 /// A whole body in one request.
 struct Whole {
     payload: PutPayload,
+    mark: String,
     _room: OwnedSemaphorePermit,
 }
 
 #[async_trait]
 impl Last for Whole {
+    fn mark(&self) -> &str {
+        &self.mark
+    }
+
     async fn make(self, inner: &Arc<Inner>, key: &Path) -> Result<(), Trouble> {
         let tried = format!("write {}", inner.place(key));
         let (size, allowed) =
             (self.payload.content_length() as u64, inner.patience.allowed(self.payload.content_length()));
-        let mark = mark();
         let mode = if inner.store.creates_only() {
             PutMode::Create
         } else {
@@ -294,7 +319,7 @@ impl Last for Whole {
             PutMode::Overwrite
         };
         let marked = inner.store.keeps_attributes();
-        let attributes = if marked { attributes(&mark) } else { Attributes::new() };
+        let attributes = if marked { attributes(&self.mark) } else { Attributes::new() };
         let options = PutOptions { mode, attributes, ..PutOptions::default() };
         let mut tries = inner.patience.tries();
         loop {
@@ -306,7 +331,7 @@ impl Last for Whole {
             };
             // It may have been written all the same, by this attempt or the one before.
             match inner.look(key).await {
-                Ok(found) if is_ours(&found, &mark, size) => return Ok(()),
+                Ok(found) if is_ours(&found, &self.mark, size) => return Ok(()),
                 Ok(_) => return Err(inner.taken(key)),
                 // Nothing there: also how S3 answers one of two who write one key at once.
                 Err(_) if tries.again().await => {}
@@ -444,9 +469,15 @@ impl End {
 
 #[async_trait]
 impl Last for End {
+    fn mark(&self) -> &str {
+        &self.upload.mark
+    }
+
     async fn make(mut self, inner: &Arc<Inner>, key: &Path) -> Result<(), Trouble> {
         let tried = format!("complete {}", inner.place(key));
-        let allowed = inner.patience.allowed(0);
+        // The store puts the parts together, which takes the longer the more there are, though not as long as sending them.
+        let copied = self.size / COMPLETED_FASTER;
+        let allowed = inner.patience.allowed(usize::try_from(copied).unwrap_or(usize::MAX));
         let e_tag = match &mut self.upload.target {
             Some(Target::Parts { store, id }) => {
                 let (store, id, parts) = (Arc::clone(store), id.clone(), self.upload.parts.clone());
@@ -478,7 +509,7 @@ impl Last for End {
         if differs {
             let (is, should) = (found.meta.size, self.size);
             let problem = format!("the store has other bytes than were sent ({is} of {should}, or another ETag)");
-            inner.remove_later(key.clone());
+            inner.remove_later(key.clone(), self.upload.mark.clone());
             return Err(Trouble::new(Kind::Lasting, tried, problem));
         }
         Ok(())

@@ -29,7 +29,9 @@ async fn put(objects: &Objects, body: &Bytes) {
     assert!(content(objects, &id).await.as_ref() == Some(body), "{}", body.len());
     let middle = objects.open(&id, 1000..body.len() as u64 - 1000).await.unwrap();
     assert!(read(middle).await == body.slice(1000..body.len() - 1000), "{}", body.len());
-    // Two writers of one id: one of them.
+    if body.len() < 2 * PART_BYTES_MIN {
+        return;
+    }
     let again = objects.put(&id, in_frames(body, FRAME), SIZE_MAX).await;
     assert!(matches!(again, Err(ContentsError::Failed(_))), "{again:?}");
 }
@@ -48,12 +50,11 @@ async fn a_body_of_any_number_of_parts_comes_back_whole() {
 
 #[tokio::test]
 async fn a_body_within_one_part_is_one_request() {
-    for server in Server::all().await {
-        let objects = server.objects();
-        objects.put(&fresh_id(), in_frames(&bytes(PART_BYTES_MIN, 1), FRAME), SIZE_MAX).await.unwrap();
-        let requests = server.faults().requests();
-        assert!(matches!(&requests[..], [put] if put.starts_with("PUT")), "{requests:?}");
-    }
+    let server = S3::start().await;
+    let objects = objects(StoreSettings::S3(s3(&server)));
+    objects.put(&fresh_id(), in_frames(&bytes(PART_BYTES_MIN, 1), FRAME), SIZE_MAX).await.unwrap();
+    let requests = server.faults().requests();
+    assert!(matches!(&requests[..], [put] if put.starts_with("PUT")), "{requests:?}");
 }
 
 /// Some bytes, and then what a test says.

@@ -160,6 +160,20 @@ async fn a_put_whose_answer_was_lost_by_a_store_that_is_then_away_leaves_nothing
 }
 
 #[tokio::test]
+async fn a_second_put_with_an_id_leaves_the_first_alone_also_when_the_store_is_in_trouble() {
+    let server = S3::start().await;
+    let (objects, faults) = (objects(StoreSettings::S3(s3(&server))), server.faults());
+    let id = fresh_id();
+    put(&objects, &id, "first").await;
+    faults.fail(2 * ATTEMPTS, Wanted::ANY, &refuse(503, "SlowDown"));
+    let second = objects.put(&id, whole("second"), SIZE_MAX).await;
+    assert!(matches!(second, Err(ContentsError::Unavailable(_))), "{second:?}");
+    objects.settled().await;
+    assert_eq!(faults.forget(), 0);
+    assert_eq!(content(&objects, &id).await.as_deref(), Some(&b"first"[..]));
+}
+
+#[tokio::test]
 async fn a_read_that_breaks_off_goes_on_where_it_was() {
     for server in Server::all().await {
         let (objects, faults) = (server.objects(), server.faults());

@@ -5,9 +5,12 @@ use std::time::Duration;
 use lectern_conformance::contents::{bytes, fresh_id, ids, put};
 use lectern_conformance::servers::{Fault, S3, Wanted};
 use lectern_contents::Objects;
-use lectern_contents::objects::{AzureCredentials, S3Credentials, S3Settings, StoreProblem, StoreSettings};
+use lectern_contents::objects::{
+    AzureCredentials, AzureSettings, S3Credentials, S3Settings, StoreProblem, StoreSettings,
+};
+use lectern_host::ports::Contents as _;
 
-use crate::{Server, azure, objects, s3};
+use crate::{Server, objects, s3};
 
 #[tokio::test]
 async fn a_store_that_works_has_nothing_to_complain_of_and_keeps_nothing_of_the_check() {
@@ -141,11 +144,13 @@ async fn a_store_that_cannot_sign_has_no_urls() {
     let root = tempfile::tempdir().unwrap();
     let directory = objects(StoreSettings::Directory(root.path().to_owned()));
     assert_eq!(directory.direct_url(&fresh_id(), Duration::from_secs(60)).await.unwrap(), None);
-    for server in Server::all().await {
-        let Server::Azure(server) = server else { continue };
-        let credentials = AzureCredentials::Sas("sv=2021-12-02&sig=abc".to_owned());
-        let settings = lectern_contents::objects::AzureSettings { credentials, ..azure(&server) };
-        let objects = objects(StoreSettings::Azure(settings));
-        assert_eq!(objects.direct_url(&fresh_id(), Duration::from_secs(60)).await.unwrap(), None);
-    }
+    let settings = AzureSettings {
+        account: "drive".to_owned(),
+        container: "lectern".to_owned(),
+        endpoint: None,
+        credentials: AzureCredentials::Sas("sv=2021-12-02&sig=abc".to_owned()),
+        allow_http: false,
+    };
+    let signed = objects(StoreSettings::Azure(settings));
+    assert_eq!(signed.direct_url(&fresh_id(), Duration::from_secs(60)).await.unwrap(), None);
 }

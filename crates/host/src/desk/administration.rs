@@ -259,8 +259,12 @@ impl Desk<'_> {
     /// Load, decide, commit; with everybody else who administers in line, so that two who demote each other at the same
     /// moment do not both succeed.
     async fn change(&self, id: &UserId, change: impl Fn(&mut User) + Send + Sync) -> Result<Account, Denied> {
+        let changed = self.host.in_turn("administering", self.change_alone(id, change)).await;
+        changed.map_err(|e| Denied::registry("waiting for others who administer", &e))?
+    }
+
+    async fn change_alone(&self, id: &UserId, change: impl Fn(&mut User) + Send + Sync) -> Result<Account, Denied> {
         let registry = &self.host.ports.registry;
-        let _turn = self.host.administering.lock().await;
         for _ in 0..COMMIT_ATTEMPTS_MAX {
             let user = registry.user(id).await.map_err(|e| Denied::registry("reading a user", &e))?;
             let mut next = user.clone();

@@ -30,6 +30,9 @@ use crate::sharing::{BinId, Item};
 /// Most entries on a page of the bin.
 pub const BIN_PAGE_MAX: usize = 200;
 
+/// How many names are told of what is left in a container that was to be deleted.
+const LEFT_OVER_TOLD_MAX: usize = 5;
+
 /// Most entries that are looked at for one page: others may have deleted much that this person may not see.
 const LOOKED_AT_MAX: usize = 5_000;
 
@@ -214,7 +217,7 @@ impl Desk<'_> {
     ///
     /// # Errors
     ///
-    /// [`Why::NotEmpty`] if something is in the folder that is not offered to anybody, and is not ours to take away: all
+    /// [`Why::LeftOver`] if something is in the folder that is not offered to anybody, and is not ours to take away: all
     /// else is in the bin by then.
     pub async fn delete_container(&self, id: &ContainerId) -> Result<(), Denied> {
         let at = self.at_container(id, Right::Edit).await?;
@@ -256,6 +259,16 @@ impl Desk<'_> {
             let path = self.host.container_path(&record.id).await?;
             match tree.remove_container(&path).await {
                 Ok(()) | Err(TreeError::NotFound) => {}
+                Err(TreeError::NotEmpty) => {
+                    let names = tree.unoffered(&path, LEFT_OVER_TOLD_MAX).await;
+                    let names = names.map_err(|e| errors::tree("looking what is left in a container", &e))?;
+                    let because = "something is left in the container that is not offered";
+                    return Err(match names.as_slice() {
+                        // Something came while we were at it.
+                        [] => Denied::new(Why::NotEmpty, "something came into the container meanwhile"),
+                        _ => Denied::new(Why::LeftOver { container: record.name.clone(), names }, because),
+                    });
+                }
                 Err(error) => return Err(errors::tree("removing a container", &error).into()),
             }
         }

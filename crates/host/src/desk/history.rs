@@ -109,9 +109,13 @@ impl Desk<'_> {
     pub async fn restore_version(&self, file: &FileId, version: ItemVersion) -> Result<FileEntry, Denied> {
         let at = self.at_file(file, Right::Edit).await?;
         locks::may_change(&at.record().lock, None, self.host.now()).map_err(Refusal::from)?;
-        let old = self.version(file, version).await?;
-        let staged = self.copied(&old.content.id, old.content.size).await?;
-        let restored = self.save_free(&at.caller(&self.person), &staged).await;
+        let Content { id, size, sha256, .. } = self.version(file, version).await?.content;
+        let caller = at.caller(&self.person);
+        if let Some(shared) = self.host.shared(&id, size, sha256) {
+            return Ok(self.save_free(&caller, &shared).await?);
+        }
+        let staged = self.copied(&id, size).await?;
+        let restored = self.save_free(&caller, &staged).await;
         if restored.is_err() {
             // Its bytes are in the history anyway.
             self.host.discard(&staged.id).await;

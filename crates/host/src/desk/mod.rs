@@ -23,6 +23,7 @@
 
 pub mod administration;
 pub mod bin;
+mod copies;
 pub mod editing;
 pub mod filing;
 pub mod history;

@@ -17,7 +17,7 @@ use crate::host::CONTAINER_DEPTH_MAX;
 use crate::locks;
 use crate::naming;
 use crate::ports::{RegistryError, TreeError};
-use crate::records::{ContainerRecord, FileRecord};
+use crate::records::{ContainerRecord, Content, FileRecord};
 
 /// Most files and containers that are copied, deleted or brought back in one go.
 pub const TOGETHER_MAX: usize = 10_000;
@@ -135,9 +135,13 @@ impl Desk<'_> {
         record: FileRecord,
         to: &ContainerId,
     ) -> Result<FileRecord, Denied> {
-        let (record, body) = self.host.open_current(record, |record| Ok(0..record.content.size)).await?;
-        let staged = self.staged(body).await?;
         let target = NewName::Near(record.name.clone());
+        let Content { id, size, sha256, .. } = &record.content;
+        if let Some(shared) = self.host.shared(id, *size, *sha256) {
+            return Ok(self.host.place(caller, to, &target, &shared, &SaveFacts::default()).await?);
+        }
+        let (_, body) = self.host.open_current(record, |record| Ok(0..record.content.size)).await?;
+        let staged = self.staged(body).await?;
         let placed = self.host.place(caller, to, &target, &staged, &SaveFacts::default()).await;
         if placed.is_err() {
             self.host.discard(&staged.id).await;

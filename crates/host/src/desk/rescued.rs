@@ -89,9 +89,14 @@ impl Desk<'_> {
                 })?
             }
         };
-        let staged = self.copied(id, save.size).await?;
         let name = naming::legalize(save.file_name.as_str(), save.file_name.extension());
         let (caller, facts) = (target.caller(&self.person), SaveFacts::default());
+        if let Some(shared) = self.host.shared(id, save.size, Some(save.sha256)) {
+            let placed = self.host.place(&caller, &target.record.id, &NewName::Near(name), &shared, &facts).await?;
+            self.discard_rescued(id).await?;
+            return Ok(FileEntry::of(&placed, self.host.now()));
+        }
+        let staged = self.copied(id, save.size).await?;
         let placed = self.host.place(&caller, &target.record.id, &NewName::Near(name), &staged, &facts).await;
         if placed.is_err() {
             self.host.discard(&staged.id).await;

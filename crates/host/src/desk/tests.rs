@@ -33,6 +33,12 @@ impl World {
         (self.host.desk(&session.id).await.unwrap(), user.id)
     }
 
+    /// A desk of the same person, by a session of today.
+    async fn again(&self, desk: &Desk<'_>) -> Desk<'_> {
+        let session = self.host.open_session(desk.person().id(), "test", Duration::from_secs(3600)).await.unwrap();
+        self.host.desk(&session.id).await.unwrap()
+    }
+
     fn second(&self) {
         self.clock.0.fetch_add(1000, Ordering::SeqCst);
     }
@@ -80,6 +86,85 @@ async fn a_file_lives_moves_dies_and_comes_back_without_a_folder() {
     alice.delete_file(&copy.id).await.unwrap();
     assert_eq!(alice.empty_bin().await.unwrap(), 1);
     assert_eq!(alice.file_entry(&copy.id).await.unwrap_err().why, Why::NotFound);
+}
+
+/// How many contents there are.
+async fn contents(world: &World) -> usize {
+    use futures_util::StreamExt as _;
+    world.host.ports.contents.ids().count().await
+}
+
+#[tokio::test]
+async fn copies_restored_versions_and_refused_saves_put_back_share_bytes_and_outlive_each_other() {
+    let world = World::new().await;
+    let (alice, alice_id) = world.person("alice", Role::Editor).await;
+    let root = alice.root().await.unwrap().id;
+    let inner = alice.new_container(&root, "in").await.unwrap().id;
+    let id = alice.upload(&root, "a.txt", full("one"), IfTaken::Refuse).await.unwrap().id;
+    world.second();
+    alice.upload_version(&id, full("two")).await.unwrap();
+    assert_eq!(contents(&world).await, 2);
+
+    let copy = alice.copy_file(&id, &inner).await.unwrap();
+    alice.copy_container(&inner, &root).await.unwrap();
+    world.second();
+    let restored = alice.restore_version(&id, ItemVersion(1)).await.unwrap();
+    assert_eq!(restored.version, ItemVersion(3));
+    let refused = world.host.new_content_id();
+    let stored = world.host.ports.contents.put(&refused, full("refused"), 99).await.unwrap();
+    let save = crate::records::RescuedSave {
+        content: refused,
+        file: id.clone(),
+        file_name: wopi::FileName::parse("a.txt").unwrap(),
+        user: alice_id,
+        client: None,
+        size: stored.size,
+        sha256: stored.sha256,
+        reason: String::new(),
+        at: world.host.now(),
+    };
+    world.host.ports.registry.add_rescued(&save).await.unwrap();
+    let back = alice.put_rescued_back(&refused, None).await.unwrap();
+    assert_eq!(alice.rescued().await.unwrap(), []);
+    assert_eq!(contents(&world).await, 3, "nothing was copied");
+
+    // The original goes, with all its history; what shares its bytes does not notice.
+    world.second();
+    alice.upload_version(&id, full("three")).await.unwrap();
+    alice.delete_file(&id).await.unwrap();
+    assert_eq!(alice.empty_bin().await.unwrap(), 1);
+    world.clock.0.fetch_add(400 * 24 * 60 * 60 * 1000, Ordering::SeqCst);
+    assert_eq!(world.host.sweep().await.unwrap().contents, 2, "`one` and `three`, which nobody has any more");
+    let alice = world.again(&alice).await;
+    assert_eq!(text(alice.download(&copy.id, None).await.unwrap()).await, "two");
+    assert_eq!(text(alice.download(&back.id, None).await.unwrap()).await, "refused");
+    assert_eq!(names(&alice, &root).await, ["in", "in (2)", "a (2).txt"]);
+}
+
+#[tokio::test]
+async fn bytes_that_were_condemned_meanwhile_are_not_pointed_to_again() {
+    let world = World::new().await;
+    let (alice, _) = world.person("alice", Role::Editor).await;
+    let registry = &world.host.ports.registry;
+    let root = alice.root().await.unwrap().id;
+    let id = alice.upload(&root, "a.txt", full("one"), IfTaken::Refuse).await.unwrap().id;
+    world.second();
+    alice.upload_version(&id, full("two")).await.unwrap();
+    let one = registry.versions(&id).await.unwrap().remove(0).content;
+    let shared = world.host.shared(&one.id, one.size, one.sha256).unwrap();
+    assert_eq!(registry.condemn(&[one.id], world.host.now()).await.unwrap(), [], "the history has it");
+    registry.remove_versions(&id, &[ItemVersion(1)]).await.unwrap();
+    assert_eq!(registry.condemn(&[one.id], world.host.now()).await.unwrap(), [one.id]);
+
+    // Restored, and copied, by somebody who read of it before.
+    let at = alice.at_file(&id, Right::Edit).await.unwrap();
+    assert!(alice.save_free(&at.caller(&alice.person), &shared).await.is_err());
+    let at = alice.at_container(&root, Right::Edit).await.unwrap();
+    let near = crate::files::NewName::Near(wopi::FileName::parse("b.txt").unwrap());
+    let placed = world.host.place(&at.caller(&alice.person), &root, &near, &shared, &Default::default()).await;
+    assert!(placed.is_err());
+    assert_eq!(names(&alice, &root).await, ["a.txt"]);
+    assert_eq!(text(alice.download(&id, None).await.unwrap()).await, "two");
 }
 
 #[tokio::test]

@@ -45,6 +45,13 @@ pub enum Why {
     Changed,
     /// The container has something in it.
     NotEmpty,
+    /// The container has files in it that nobody is offered, and that are not ours to take away. All else is in the bin.
+    LeftOver {
+        /// The container in which they are.
+        container: FileName,
+        /// What they are called, not all of them perhaps.
+        names: Vec<String>,
+    },
     /// The container it was in is not there any more, or not for this person.
     ContainerGone,
     /// A container cannot be put into itself.

@@ -254,8 +254,10 @@ impl Ends {
         print(out, &said(&carried, &to))?;
         match carried.taken.len() {
             0 => Ok(()),
-            many => Err(Trouble::new(format!("{many} files stayed behind, because something else has their names"))
-                .hint("rename one of each two, and run it again; or choose another place with --into")),
+            behind => {
+                Err(Trouble::new(format!("{}: left behind, because the name is taken", many(behind as u64, "file")))
+                    .hint("rename one of each two, and run it again; or choose another place with --into"))
+            }
         }
     }
 }
@@ -311,18 +313,24 @@ async fn mark(here: &OpenHost, there: &OpenHost, replace: Replace, to: &Place) -
 fn said(carried: &Carried, to: &Place) -> String {
     let Carried { containers, files, same, versions, rescued, people, shares, bytes, removed, taken, .. } = carried;
     let mut text = format!(
-        "carried {files} files with {versions} old versions, {}, to {}; each byte was read again and compared\n",
+        "carried {} with {}, {}, to {}; each byte was read again and compared\n",
+        many(*files, "file"),
+        many(*versions, "old version"),
         size(*bytes),
         plain(&to.documents_shown())
     );
     text += &format!(
-        "also {containers} containers, {people} users and groups, {shares} grants and links, {rescued} refused saves\n"
+        "also {}, {}, {}, {}\n",
+        many(*containers, "container"),
+        many(*people, "user or group"),
+        many(*shares, "grant or link"),
+        many(*rescued, "refused save")
     );
     if *same > 0 {
-        text += &format!("{same} files were there already, the same to the hash\n");
+        text += &format!("{}: there already, the same to the hash\n", many(*same, "file"));
     }
     if *removed > 0 {
-        text += &format!("{removed} files and containers were taken away that are not there any more\n");
+        text += &format!("{}: taken away, not there any more\n", many(*removed, "file or container"));
     }
     for path in taken.iter().take(TAKEN_PRINTED_MAX) {
         text += &format!("stayed behind: {}\n", plain(path));
@@ -331,6 +339,15 @@ fn said(carried: &Carried, to: &Place) -> String {
         text += &format!("and {} more\n", taken.len() - TAKEN_PRINTED_MAX);
     }
     text
+}
+
+/// A number of things.
+fn many(count: u64, one: &str) -> String {
+    match (count, one.split_once(" or ")) {
+        (1, _) => format!("1 {one}"),
+        (_, Some((one, other))) => format!("{count} {one}s or {other}s"),
+        (_, None) => format!("{count} {one}s"),
+    }
 }
 
 /// How far it has come: a bar on a terminal, a line now and then elsewhere.

@@ -12,6 +12,7 @@ use super::{Out, plain, print, print_json};
 use crate::config::{Client, ProofRule};
 use crate::discovery_source::HttpDiscovery;
 use crate::place::{FolderFlag, Place, shown};
+use crate::storage;
 use crate::trouble::Trouble;
 use crate::wiring::Wiring;
 
@@ -110,8 +111,25 @@ impl Check {
 
 async fn look_around<W: Wiring>(place: &Place, wiring: &W, findings: &mut Vec<Finding>) -> Result<(), Trouble> {
     let known = Known::of(place)?;
-    findings.push(folders(place));
-    findings.push(file_system(place));
+    if place.has_folder() {
+        findings.push(folders(place));
+        findings.push(file_system(place));
+    } else {
+        findings.push(objects(place).await);
+    }
+    match storage::check_database(place).await {
+        Some(Ok((works, warnings))) => {
+            findings.push(Finding::ok(works));
+            findings.extend(warnings.into_iter().map(|warning| Finding {
+                verdict: Verdict::Warning,
+                what: warning,
+                why: None,
+                hint: None,
+            }));
+        }
+        Some(Err(trouble)) => findings.push(Finding::failed(&trouble)),
+        None => {}
+    }
     findings.push(token_keys(place));
     match wiring.open(&known.premises(place.clone())).await {
         Err(trouble) => findings.push(Finding::failed(&trouble)),
@@ -161,6 +179,29 @@ fn folders(place: &Place) -> Finding {
     Finding::ok(format!("{} and {} can be written", place.folder_shown(), shown(&place.state)))
 }
 
+/// Whether the object store does what it has to.
+async fn objects(place: &Place) -> Finding {
+    let store = match storage::open_objects(place) {
+        Ok(store) => store,
+        Err(trouble) => return Finding::failed(&trouble),
+    };
+    match store.check().await {
+        Ok(()) => {
+            Finding::ok(format!("objects can be written, read, listed and removed in {}", place.documents_shown()))
+        }
+        Err(problem) => {
+            let mut trouble = Trouble::new(problem.to_string());
+            if let Some(cause) = std::error::Error::source(&problem) {
+                trouble = trouble.caused_by(cause);
+            }
+            if let Some(hint) = problem.hint() {
+                trouble = trouble.hint(hint);
+            }
+            Finding::failed(&trouble)
+        }
+    }
+}
+
 /// Makes a hidden file durable and takes it away again.
 fn try_writing(folder: &Path) -> std::io::Result<()> {
     let path = folder.join(format!(".lectern-check-{}", std::process::id()));
@@ -208,7 +249,12 @@ fn exchange(one: &Path, other: &Path) -> std::io::Result<()> {
 }
 
 fn token_keys(place: &Place) -> Finding {
-    let path = place.token_keys();
+    let Some(path) = place.token_keys_file() else {
+        return Finding::warning(
+            "the keys of the access tokens are in the database, where whoever can read it can read them",
+            "give every node the same file of keys, and name it as contents.token_keys_file",
+        );
+    };
     #[cfg(unix)]
     if let Ok(metadata) = std::fs::metadata(&path) {
         use std::os::unix::fs::PermissionsExt;

@@ -1,13 +1,15 @@
 //! `lectern keys`
 
 use clap::Subcommand;
-use lectern_accounts::{OldKeys, rotate};
+use lectern_accounts::{OldKeys, rotate, rotate_shared};
 use lectern_host::ports::Clock;
 
+use super::known::Known;
 use super::{Out, print};
 use crate::place::FolderFlag;
 use crate::system::{SystemClock, SystemRandom};
 use crate::trouble::{OrTrouble, Trouble};
+use crate::wiring::Wiring;
 
 /// Commands of `lectern keys`.
 #[derive(Subcommand, Debug)]
@@ -24,14 +26,19 @@ pub enum Keys {
 }
 
 impl Keys {
-    pub(super) fn run(self, out: Out<'_>) -> Result<(), Trouble> {
+    pub(super) async fn run<W: Wiring>(self, wiring: &W, out: Out<'_>) -> Result<(), Trouble> {
         let Self::Rotate { drop_old, folder } = self;
         let place = folder.place()?;
         place.must_be_there()?;
         let old = if drop_old { OldKeys::Drop } else { OldKeys::Keep };
-        let path = place.token_keys();
-        let rotated = rotate(&path, old, SystemClock.now(), &SystemRandom);
-        let rotated = rotated.or_trouble(|| "cannot rotate the keys of the access tokens".to_owned())?;
+        let (now, cannot) = (SystemClock.now(), || "cannot rotate the keys of the access tokens".to_owned());
+        let rotated = match place.token_keys_file() {
+            Some(path) => rotate(&path, old, now, &SystemRandom).or_trouble(cannot)?,
+            None => {
+                let parts = wiring.open(&Known::of(&place)?.premises(place)).await?;
+                rotate_shared(&*parts.registry, old, now, &SystemRandom).await.or_trouble(cannot)?
+            }
+        };
         let mut text = format!("new tokens are sealed with the key {}\n", rotated.sealing);
         for id in rotated.kept {
             text += &format!("the key {id} still opens its tokens, until the last of them has run out\n");

@@ -180,7 +180,7 @@ impl Serve {
         let mut said = ready(&premises, parts, address, samples, &next_step).await?;
         if let Some(link) = first_link {
             said += &format!(
-                "  first visit   {link}\n                (makes the first administrator; works once, for a day, until the next start)\n"
+                "  first visit   {link}\n                (makes the first administrator; works once, for a day)\n"
             );
         }
         print(out, &said)?;

@@ -67,7 +67,7 @@ async fn dispatch(cli: Cli, wiring: &InMemory, out: Out<'_>) -> Result<(), Troub
         Command::Token(token) => token.run(wiring, out).await,
         Command::Check(check) => check.run(wiring, out).await,
         Command::User(user) => user.run(wiring, out).await,
-        Command::Keys(keys) => keys.run(out),
+        Command::Keys(keys) => keys.run(wiring, out).await,
         Command::Rescued(rescued) => rescued.run(wiring, out).await,
         Command::Versions(versions) => versions.run(wiring, out).await,
         Command::Serve(_)

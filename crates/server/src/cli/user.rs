@@ -52,6 +52,9 @@ pub enum UserCommand {
     Disable {
         /// Who
         name: String,
+        /// Also the last administrator who is not shut out
+        #[arg(long)]
+        force: bool,
         #[command(flatten)]
         #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
@@ -71,6 +74,9 @@ pub enum UserCommand {
         /// What they may do from now on
         #[arg(value_enum)]
         role: RoleName,
+        /// Also the last administrator who is not shut out
+        #[arg(long)]
+        force: bool,
         #[command(flatten)]
         #[expect(missing_docs, reason = "a text here would replace that of the command")]
         folder: FolderFlag,
@@ -148,7 +154,10 @@ impl UserCommand {
                     ),
                 )
             }
-            Self::Disable { name, .. } => {
+            Self::Disable { name, force, .. } => {
+                if !force {
+                    people::must_leave_an_administrator(registry, &name).await?;
+                }
                 let user = people::change(registry, &name, |user| user.disabled = true).await?;
                 print(out, &format!("{} is shut out; their tokens do not work any more\n", plain(&user.name)))
             }
@@ -156,7 +165,10 @@ impl UserCommand {
                 let user = people::change(registry, &name, |user| user.disabled = false).await?;
                 print(out, &format!("{} is let in again\n", plain(&user.name)))
             }
-            Self::Role { name, role, .. } => {
+            Self::Role { name, role, force, .. } => {
+                if !force && Role::from(role) != Role::Administrator {
+                    people::must_leave_an_administrator(registry, &name).await?;
+                }
                 let user = people::change(registry, &name, |user| user.role = Role::from(role)).await?;
                 print(out, &format!("{} is {} now\n", plain(&user.name), user.role.as_str()))
             }
@@ -286,6 +298,15 @@ mod tests {
         );
         assert!(list.as_array().unwrap().iter().any(|user| user["name"] == "admin"), "{list}");
         assert!(run(&["user", "list"]).await.unwrap().contains("shut out"));
+        // The last one who administers is not shut out by mistake.
+        for last in [["user", "disable", "admin"].as_slice(), &["user", "role", "admin", "viewer"]] {
+            let told = run(last).await.unwrap_err().to_string();
+            assert!(told.contains("the only administrator") && told.contains("--force"), "{told}");
+        }
+        run(&["user", "role", "admin", "administrator"]).await.unwrap();
+        run(&["user", "disable", "admin", "--force"]).await.unwrap();
+        run(&["user", "disable", "admin"]).await.unwrap();
+        run(&["user", "enable", "admin"]).await.unwrap();
         run(&["user", "enable", "ada"]).await.unwrap();
         assert!(!run(&["user", "list"]).await.unwrap().contains("shut out"));
     }

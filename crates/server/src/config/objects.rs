@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::section::section;
-use super::values::{Size, Span};
+use super::values::Size;
 
 section! {
     /// Where bytes are kept, if not in a folder of ordinary files: an object store. Names then live in the records only.
@@ -41,12 +41,7 @@ section! {
         pub allow_http: bool = false;
         /// S3: a file with certificates (PEM) of authorities to trust besides those of the system.
         pub root_certificates_file: Option<PathBuf>, for example "\"/etc/lectern/s3-ca.pem\"";
-        /// Whether clients may read files from the store themselves, by a signed URL (FileUrl). Whoever has such a URL can
-        /// read these bytes while it lasts, whatever happens to their rights meanwhile.
-        pub direct_reads: bool = false;
-        /// How long such a URL is good.
-        pub direct_reads_for: Span<1_000, 604_800_000> = const { Span::ms(300_000) };
-        /// S3: where clients reach the store, if not where we do.
+        /// S3: where clients reach the store, if not where we do. For `wopi.direct_reads`.
         pub direct_endpoint: Option<String>, for example "\"https://objects.example.org\"";
         /// How much room all uploads of this node together may take in memory. Who finds none waits.
         pub upload_memory_bytes_max: Size<{ 16 << 20 }, { 1 << 40 }> = const { Size::bytes(128 << 20) };

@@ -12,6 +12,9 @@ section! {
         pub relative_writes: bool = true;
         /// Offer a second, unsigned URL for the bytes of a file (FileUrl). Some clients load faster through it.
         pub file_url: bool = false;
+        /// Let a FileUrl lead on to the object store that has the bytes, by a redirection to a URL that is signed for a
+        /// minute. Clients have to follow redirections and to reach the store.
+        pub direct_reads: bool = false;
         /// Files of up to this size are hashed while CheckFileInfo waits, if their hash is not known because another program
         /// wrote them. Larger ones have no SHA256 in the answer until they are saved through us.
         pub hash_inline_bytes_max: Size<0, { 1 << 40 }> = const { Size::bytes(256 << 20) };

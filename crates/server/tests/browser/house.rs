@@ -21,6 +21,13 @@ pub(crate) struct House {
 impl House {
     /// Serves an empty folder; with an office server, if there is one.
     pub(crate) async fn opens(office: Option<&Office>) -> Self {
+        let client =
+            office.map(|office| format!("[[client]]\nname = \"office\"\ndiscovery = \"{}\"\n", office.discovery()));
+        Self::opens_with(&client.unwrap_or_default()).await
+    }
+
+    /// Serves an empty folder with these settings.
+    pub(crate) async fn opens_with(toml: &str) -> Self {
         let scratch = tempfile::tempdir().expect("a scratch folder");
         let folder = scratch.path().join("documents");
         std::fs::create_dir(&folder).expect("a folder for documents");
@@ -29,8 +36,8 @@ impl House {
         let address = listener.local_addr().expect("it is bound");
         drop(listener);
         let mut settings = Settings::of(&folder).at(address);
-        if let Some(office) = office {
-            settings = settings.with("--client", &format!("office={}", office.discovery()));
+        if !toml.is_empty() {
+            settings = settings.with_file(&scratch.path().join("lectern.toml"), toml);
         }
         let lectern = Some(settings.start().await);
         Self { scratch, settings, address, lectern }

@@ -5,7 +5,9 @@
 //! | `story` | from the first link to a document that was edited, shared and taken back |
 //! | `editors` | what pages and editors tell each other |
 //! | `text` | two people and the text editor, and a server that dies in between |
+//! | `keys` | pages without a mouse; reloading |
 //! | `hostile` | names, people and documents that would like to be scripts |
+//! | `outside` | somebody whom a provider of OpenID Connect signs in |
 //! | `looks` | every page, light and dark, narrow and wide: no errors, accessible; pictures in `target/screenshots` |
 //! | `driver`, `office`, `house`, `gallery` | the browser; the office server; a running Lectern with people; who looks at pages |
 //!
@@ -19,7 +21,11 @@ mod editors;
 mod gallery;
 mod hostile;
 mod house;
+mod keys;
 mod looks;
 mod office;
+mod outside;
+#[path = "../common/provider.rs"]
+mod provider;
 mod story;
 mod text;

@@ -86,6 +86,7 @@ why-too-large = Das ist zu groß: die Grenze ist { $limit }. Die Verwaltung kann
 why-broken-off = Die Datei kam nicht ganz an. Versuchen Sie es erneut.
 why-range = Diesen Teil hat die Datei nicht.
 why-changed = Die Datei wurde inzwischen geändert. Laden Sie die Seite neu und sehen Sie nach, was sie jetzt ist.
+why-left-over = „{ $container }“ bleibt, weil Dateien darin sind, die hier nie gezeigt werden: { $names }. Alles andere ist im Papierkorb. Löschen Sie diese im Ordner selbst, und danach „{ $container }“.
 why-not-empty = Es ist etwas darin. Leeren Sie ihn zuerst.
 why-too-deep = Ordner lassen sich nicht tiefer verschachteln.
 why-root = Das geht nicht mit dem äußersten Ordner.

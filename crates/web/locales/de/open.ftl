@@ -24,7 +24,7 @@ editor-pictures = Ein Bild einfügen
 editor-pictures-none = In diesem Ordner sind keine Bilder.
 
 no-client = Kein Office-Server öffnet Dateien dieser Art. Laden Sie sie herunter, um sie auf Ihrem Rechner zu benutzen.
-no-client-administrator = Als Verwalter können Sie einen Office-Server hinzufügen: starten Sie Lectern mit --client und dessen Adresse.
+no-client-administrator = Als Verwalter können Sie einen Office-Server hinzufügen: Starten Sie Lectern mit `--client URL`.
 
 text-loading = Wird geöffnet …
 text-save = Speichern

@@ -86,6 +86,7 @@ why-too-large = That is too large: { $limit } is the limit. An administrator can
 why-broken-off = The file did not arrive whole. Try again.
 why-range = The file does not have that part.
 why-changed = The file was changed meanwhile. Load the page again and look at what it is now.
+why-left-over = “{ $container }” stays, because files are in it that are never shown here: { $names }. Everything else is in the bin. Delete them in the folder itself, and then “{ $container }”.
 why-not-empty = There is something in it. Empty it first.
 why-too-deep = Folders cannot be nested any deeper.
 why-root = That cannot be done with the outermost folder.

@@ -24,7 +24,7 @@ editor-pictures = Insert a picture
 editor-pictures-none = There are no pictures in this folder.
 
 no-client = No office server opens files of this kind. Download it to use it on your machine.
-no-client-administrator = As an administrator you can add an office server: start Lectern with --client and its address.
+no-client-administrator = As an administrator you can add an office server: start Lectern with `--client URL`.
 
 text-loading = Opening …
 text-save = Save

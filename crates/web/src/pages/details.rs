@@ -15,6 +15,7 @@ use lectern_host::desk::{Denied, Desk, FileEntry, History, Holder, NewLink, Offe
 use lectern_host::records::Timestamp;
 use lectern_host::sharing::{GroupId, Item, LinkId, Principal};
 use lectern_host::wopi::{ContainerId, FileId, ItemVersion, UserId, operation};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::transfer::{attachment, bytes};
@@ -34,7 +35,7 @@ pub(super) struct DetailsPage {
     pub(super) way: Vec<Step>,
     pub(super) may_edit: bool,
     pub(super) may_release: bool,
-    pub(super) offers: Vec<Offer>,
+    pub(super) offers: Vec<OfferRow>,
     pub(super) holders: Vec<Holder>,
     pub(super) current: Option<VersionRow>,
     pub(super) past: Vec<VersionRow>,
@@ -51,6 +52,12 @@ pub(super) struct SharingPage {
     pub(super) way: Vec<Step>,
     pub(super) sharing: Sharing,
     pub(super) trouble: Option<String>,
+}
+
+pub(super) struct OfferRow {
+    pub(super) href: String,
+    pub(super) icon: &'static str,
+    pub(super) text: String,
 }
 
 pub(super) struct VersionRow {
@@ -160,6 +167,29 @@ async fn sharing(p: &Frame, desk: &Desk<'_>, item: &Item, made: Option<String>) 
     Ok(Sharing { to, grants: grants.collect(), links: links.collect(), proposed, made })
 }
 
+/// What one can choose between: of each client and app the ways in which a page opens a file. Clients publish many more
+/// actions, for other machines and for frames.
+fn offer_rows(p: &Frame, file: &FileId, offers: &[Offer]) -> Vec<OfferRow> {
+    let mut rows: Vec<OfferRow> = Vec::new();
+    for offer in offers {
+        let (mode, icon, message) = match offer.action.to_ascii_lowercase().as_str() {
+            "edit" => ("edit", "rename", "offer-edit"),
+            "view" => ("view", "eye", "offer-view"),
+            "convert" => ("convert", "restore", "offer-convert"),
+            _ => continue,
+        };
+        // Some call their apps by the name of a program: `writer`.
+        let mut letters = offer.app.chars();
+        let app: String = letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect();
+        let href =
+            p.url(&format!("/open/{file}/{mode}?client={}", utf8_percent_encode(&offer.client, NON_ALPHANUMERIC)));
+        if rows.iter().all(|row| row.href != href) {
+            rows.push(OfferRow { href, icon, text: p.with2(message, "app", app, "client", offer.client.as_str()) });
+        }
+    }
+    rows
+}
+
 fn row(version: Version, names: &BTreeMap<UserId, String>, is_current: bool) -> VersionRow {
     VersionRow {
         version: version.version.to_string(),
@@ -232,7 +262,7 @@ async fn details_page(
         way: desk.way_to(id).await?,
         may_edit: right >= Right::Edit,
         may_release: right >= Right::Own,
-        offers: desk.offers(id).await?,
+        offers: offer_rows(&p, id, &desk.offers(id).await?),
         holders: desk.holders(id).await?,
         current,
         past,

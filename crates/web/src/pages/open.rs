@@ -24,6 +24,7 @@ use serde_json::json;
 
 use super::Input;
 use super::browse::path_of;
+use super::transfer::show_path;
 use crate::frame::{Frame, page, page_with};
 use crate::kinds::{self, Shown};
 use crate::problem::Problem;
@@ -92,6 +93,8 @@ pub(super) struct ViewerPage {
     pub(super) file: FileEntry,
     pub(super) container: String,
     pub(super) is_image: bool,
+    /// The address of its bytes.
+    pub(super) show: String,
 }
 
 #[derive(Template)]
@@ -270,9 +273,12 @@ async fn without_client(
             let text = TextPage { p, file: entry, container, token, user_id, bytes_max: TEXT_BYTES_MAX };
             Ok(page(&text))
         }
-        Some(Shown::Image(_)) => Ok(page(&ViewerPage { p, file: entry, container, is_image: true })),
+        Some(Shown::Image(_)) => {
+            Ok(page(&ViewerPage { show: p.url(&show_path(&entry)), p, file: entry, container, is_image: true }))
+        }
         Some(Shown::Pdf) => {
-            let mut answer = page(&ViewerPage { p, file: entry, container, is_image: false });
+            let mut answer =
+                page(&ViewerPage { show: p.url(&show_path(&entry)), p, file: entry, container, is_image: false });
             let policy = format!("{}; frame-src 'self'; object-src 'self'", crate::headers::CONTENT_SECURITY);
             if let Ok(policy) = HeaderValue::try_from(policy) {
                 answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);

@@ -26,7 +26,7 @@ use super::admin::{
     StoragePage, StorageRow,
 };
 use super::browse::{BlankRow, BrowsePage, Heading, Row, SearchPage, SharedPage};
-use super::details::{DetailsPage, GrantRow, LinkRow, Sharing, SharingPage, VersionRow};
+use super::details::{DetailsPage, GrantRow, LinkRow, OfferRow, Sharing, SharingPage, VersionRow};
 use super::link::LinkPage;
 use super::moving::{BinPageView, BinRow, ChoosePage};
 use super::open::{EditorPage, NoClientPage, TextPage, ViewerPage};
@@ -114,6 +114,10 @@ fn token() -> EditorToken {
 fn offer(client: &str, edits: bool) -> Offer {
     let action = if edits { "edit" } else { "view" }.to_owned();
     Offer { client: client.to_owned(), app: text(), action, edits }
+}
+
+fn offer_row() -> OfferRow {
+    OfferRow { href: text(), icon: "eye", text: text() }
 }
 
 fn sharing() -> Sharing {
@@ -219,6 +223,7 @@ fn frame(language: Language) -> Frame {
         base: "/base".to_owned(),
         signed_in: some(),
         here: text(),
+        is_form: true,
         said: Some(Said::Saved),
         searched: text(),
         within: Some(("container".to_owned(), text())),
@@ -279,7 +284,7 @@ fn samples(language: Language) -> Vec<(&'static str, String)> {
         way: vec![step()],
         may_edit: full,
         may_release: full,
-        offers: if full { vec![offer("office", true), offer("other", false)] } else { Vec::new() },
+        offers: if full { vec![offer_row(), offer_row()] } else { Vec::new() },
         holders: [some(), None]
             .map(|shown_as| Holder {
                 user: UserId::parse("ada").unwrap(),
@@ -364,7 +369,7 @@ fn samples(language: Language) -> Vec<(&'static str, String)> {
             may_edit: is_microsoft,
         };
         add("editor", page.render());
-        let viewer = ViewerPage { p: p(), file: file(), container: text(), is_image: is_microsoft };
+        let viewer = ViewerPage { p: p(), file: file(), container: text(), is_image: is_microsoft, show: text() };
         add("viewer", viewer.render());
         let none = NoClientPage { p: p(), file: file(), container: text(), is_administrator: is_microsoft };
         add("no_client", none.render());
@@ -582,6 +587,7 @@ fn every_no_is_told_in_every_language() {
         Why::Range { size: 1 },
         Why::Changed,
         Why::NotEmpty,
+        Why::LeftOver { container: name(), names: vec![text()] },
         Why::ContainerGone,
         Why::IntoItself,
         Why::TooDeep,

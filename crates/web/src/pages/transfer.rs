@@ -15,7 +15,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
-use lectern_host::desk::{Denied, Desk, Download, IfTaken, Why};
+use lectern_host::desk::{Denied, Desk, Download, FileEntry, IfTaken, Why};
 use lectern_host::wopi::{ContainerId, FileId, operation};
 use lectern_host::{Body, BoxError};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -177,11 +177,12 @@ pub(crate) async fn download(
     Ok(answer)
 }
 
-/// `GET /show/{file}`: an image or a PDF as what it is, where it can do nothing.
+/// `GET /show/{file}/{name}`: an image or a PDF as what it is, where it can do nothing. The name is there because browsers
+/// call a PDF by the end of its address; whatever stands there, it is the file with that id.
 pub(crate) async fn show(
     State(shared): State<Arc<Shared>>,
     member: Member,
-    Path(id): Path<String>,
+    Path((id, _)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let file = FileId::parse(&id).ok_or(Problem::NotFound)?;
@@ -204,6 +205,11 @@ pub(crate) async fn show(
     fields.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     fields.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     Ok(answer)
+}
+
+/// Our path of the bytes of an image or a PDF.
+pub(super) fn show_path(file: &FileEntry) -> String {
+    format!("/show/{}/{}", file.id, utf8_percent_encode(file.name.as_str(), IN_FILE_NAME))
 }
 
 pub(super) fn bytes(download: Download) -> Response {

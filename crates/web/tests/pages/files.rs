@@ -268,7 +268,7 @@ async fn images_and_pdfs_are_shown_where_they_can_do_nothing_and_nothing_else_is
     ] {
         let made = put(&mut ada, &to, &format!("name={name}"), b"<script>alert(1)</script>").await;
         let made: serde_json::Value = serde_json::from_slice(&made.body).unwrap();
-        let shown = ada.get(&format!("/show/{}", made["id"].as_str().unwrap())).await;
+        let shown = ada.get(&format!("/show/{}/{name}", made["id"].as_str().unwrap())).await;
         match content_type {
             None => assert_eq!(shown.status, 404, "{name}"),
             Some(content_type) => {

@@ -5,6 +5,8 @@ mod files;
 mod moving;
 mod opening;
 mod outside;
+#[path = "../../../server/tests/common/provider.rs"]
+mod provider_stub;
 mod sharing;
 mod signing_in;
 mod surroundings;

@@ -155,10 +155,10 @@ async fn text_is_edited_by_ourselves_and_images_are_shown() {
     let viewed = ada.get(&format!("/open/{text}/view")).await;
     assert_eq!(data(viewed.text(), "edit"), "");
     let image = file(&world, "a.png", "png").await;
-    assert!(ada.get(&format!("/open/{image}/edit")).await.text().contains(&format!("<img src=\"/show/{image}\"")));
+    assert!(ada.get(&format!("/open/{image}/edit")).await.text().contains(&format!("<img src=\"/show/{image}/")));
     let pdf = file(&world, "a.pdf", "pdf").await;
     let page = ada.get(&format!("/open/{pdf}/view")).await;
-    assert!(page.text().contains(&format!("<iframe class=\"stage\" src=\"/show/{pdf}\"")));
+    assert!(page.text().contains(&format!("<iframe class=\"stage\" src=\"/show/{pdf}/")));
     assert!(page.header("content-security-policy").contains("frame-src 'self'"));
     let other = file(&world, "a.docx", "docx").await;
     assert!(ada.get(&format!("/open/{other}/edit")).await.text().contains("No office server opens files of this kind"));

@@ -1,6 +1,6 @@
 //! Signing in with a provider of OpenID Connect, and by the word of a proxy.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,83 +8,35 @@ use http::{HeaderName, Request, Response};
 use lectern_host::BoxError;
 use lectern_host::records::Role;
 use lectern_web::{Provider, ProviderHttp, SettingsReport, WebSettings};
-use openidconnect::core::{
-    CoreGenderClaim, CoreHmacKey, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm,
-};
-use openidconnect::{
-    AdditionalClaims, Audience, EndUserUsername, IdToken, IdTokenClaims, IssuerUrl, Nonce, StandardClaims,
-    SubjectIdentifier,
-};
-use serde::{Deserialize, Serialize};
 
+use crate::provider_stub::{self, Signing, parameter};
 use crate::world::{Browser, World};
 
 const ISSUER: &str = "https://login.example";
-const SECRET: &str = "a secret that both sides know, long enough";
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Groups {
-    groups: Vec<String>,
-}
-
-impl AdditionalClaims for Groups {}
 
 /// A provider that signs anybody in as whom the test says.
-#[derive(Debug, Default)]
-struct Stub {
-    name: Mutex<String>,
-    nonce: Mutex<String>,
-    key: Mutex<String>,
-    asked: Mutex<Vec<String>>,
-}
-
-impl Stub {
-    fn token(&self) -> String {
-        let now = std::time::SystemTime::now();
-        let claims = IdTokenClaims::new(
-            IssuerUrl::new(ISSUER.to_owned()).unwrap(),
-            vec![Audience::new("lectern".to_owned())],
-            (now + Duration::from_secs(300)).into(),
-            now.into(),
-            StandardClaims::<CoreGenderClaim>::new(SubjectIdentifier::new("1".to_owned()))
-                .set_preferred_username(Some(EndUserUsername::new(self.name.lock().unwrap().clone()))),
-            Groups { groups: vec!["Choir".to_owned(), "Board".to_owned()] },
-        )
-        .set_nonce(Some(Nonce::new(self.nonce.lock().unwrap().clone())));
-        let key = CoreHmacKey::new(self.key.lock().unwrap().as_bytes());
-        let token: IdToken<Groups, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm> =
-            IdToken::new(claims, &key, CoreJwsSigningAlgorithm::HmacSha256, None, None).unwrap();
-        token.to_string()
-    }
-}
+#[derive(Debug)]
+struct Stub(provider_stub::Provider);
 
 #[async_trait]
 impl ProviderHttp for Stub {
     async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, BoxError> {
-        self.asked.lock().unwrap().push(request.uri().to_string());
-        let body = match request.uri().path() {
-            "/.well-known/openid-configuration" => serde_json::json!({
-                "issuer": ISSUER,
-                "authorization_endpoint": format!("{ISSUER}/authorize"),
-                "token_endpoint": format!("{ISSUER}/token"),
-                "jwks_uri": format!("{ISSUER}/keys"),
-                "response_types_supported": ["code"],
-                "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": ["HS256"],
-            }),
-            "/keys" => serde_json::json!({ "keys": Vec::<CoreJsonWebKey>::new() }),
-            "/token" => {
-                let form = String::from_utf8(request.body().clone())?;
-                if !form.contains("code_verifier=") || !form.contains("code=right") {
-                    let refused = br#"{"error":"invalid_grant"}"#.to_vec();
-                    return Ok(Response::builder().status(400).body(refused)?);
-                }
-                serde_json::json!({ "access_token": "x", "token_type": "Bearer", "id_token": self.token() })
-            }
-            _ => return Ok(Response::builder().status(404).body(Vec::new())?),
-        };
-        Ok(Response::builder().header("content-type", "application/json").body(serde_json::to_vec(&body)?)?)
+        let path = request.uri().path_and_query().unwrap().to_string();
+        let bearer = request.headers().get("authorization").map_or("", |value| value.to_str().unwrap());
+        let bearer = bearer.strip_prefix("Bearer ").unwrap_or_default();
+        let told = self.0.answers(&path, bearer, std::str::from_utf8(request.body())?);
+        let (name, value) = told.header;
+        Ok(Response::builder().status(told.status).header(name, value).body(told.body)?)
     }
+}
+
+fn stub() -> Arc<Stub> {
+    let stub = provider_stub::Provider::new(ISSUER);
+    stub.says(|saying| {
+        saying.claims.insert("preferred_username".to_owned(), "carol".into());
+        saying.claims.insert("groups".to_owned(), ["Choir", "Board"].as_slice().into());
+    });
+    Arc::new(Stub(stub))
 }
 
 async fn world(stub: &Arc<Stub>) -> World {
@@ -92,21 +44,14 @@ async fn world(stub: &Arc<Stub>) -> World {
         label: "Work".to_owned(),
         issuer: ISSUER.to_owned(),
         client_id: "lectern".to_owned(),
-        client_secret: Some(SECRET.to_owned()),
+        client_secret: Some("a secret that both sides know".to_owned()),
         scopes: vec!["profile".to_owned()],
         name_claim: "preferred_username".to_owned(),
         groups_claim: Some("groups".to_owned()),
     };
     let settings = WebSettings { provider: Some(provider), ..WebSettings::default() };
     let http = Arc::clone(stub) as Arc<dyn ProviderHttp>;
-    SECRET.clone_into(&mut stub.key.lock().unwrap());
-    "carol".clone_into(&mut stub.name.lock().unwrap());
     World::built("http://lectern.example", "", settings, Some(http), SettingsReport::default()).await
-}
-
-fn parameter(url: &str, name: &str) -> String {
-    let value = url.split(['?', '&']).find_map(|pair| pair.strip_prefix(&format!("{name}=")));
-    value.unwrap_or_else(|| panic!("{name} in {url}")).to_owned()
 }
 
 /// Goes to the provider, and returns the address to come back to with the right code.
@@ -115,13 +60,13 @@ async fn leave(browser: &mut Browser<'_>, stub: &Stub) -> String {
     let url = away.location().to_owned();
     assert!(url.starts_with("https://login.example/authorize?"), "{url}");
     assert_eq!(parameter(&url, "code_challenge_method"), "S256");
-    *stub.nonce.lock().unwrap() = parameter(&url, "nonce");
-    format!("/sign-in/callback?code=right&state={}", parameter(&url, "state"))
+    let back = stub.0.answers(url.strip_prefix(ISSUER).unwrap(), "", "").header.1;
+    back.strip_prefix("http://lectern.example").unwrap().to_owned()
 }
 
 #[tokio::test]
 async fn a_provider_signs_somebody_in_with_their_groups() {
-    let stub = Arc::new(Stub::default());
+    let stub = stub();
     let world = world(&stub).await;
     let mut browser = world.browser();
     assert!(browser.get("/sign-in?next=%2Faccount").await.text().contains("Sign in with Work"));
@@ -141,8 +86,44 @@ async fn a_provider_signs_somebody_in_with_their_groups() {
 }
 
 #[tokio::test]
+async fn a_token_of_either_kind_of_key_is_believed() {
+    for signing in [Signing::Rs256, Signing::Es256] {
+        let stub = stub();
+        stub.0.says(|saying| saying.signing = signing);
+        let world = world(&stub).await;
+        let mut browser = world.browser();
+        let back = leave(&mut browser, &stub).await;
+        assert_eq!(browser.get(&back).await.location(), "/account", "{signing:?}");
+        let asked = stub.0.asked.lock().unwrap().clone();
+        assert!(asked.iter().any(|path| path == "/keys") && !asked.iter().any(|path| path == "/userinfo"), "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_tells_names_only_to_who_asks_is_asked() {
+    let stub = stub();
+    stub.0.says(|saying| saying.only_to_who_asks = true);
+    let world = world(&stub).await;
+    let mut browser = world.browser();
+    let back = leave(&mut browser, &stub).await;
+    assert_eq!(browser.get(&back).await.location(), "/account");
+    let registry = &world.host.ports().registry;
+    let carol = registry.user_named("carol").await.unwrap();
+    assert_eq!(registry.groups_of(&carol.id).await.unwrap().len(), 2);
+
+    stub.0.says(|saying| saying.subject = Some("2".to_owned()));
+    let mut browser = world.browser();
+    let back = leave(&mut browser, &stub).await;
+    assert_eq!(browser.get(&back).await.status, 403, "what is told of somebody else");
+    stub.0.says(|saying| saying.subject = None);
+    stub.0.says(|saying| saying.claims.clear());
+    let back = leave(&mut browser, &stub).await;
+    assert_eq!(browser.get(&back).await.status, 403, "nobody says who it is");
+}
+
+#[tokio::test]
 async fn nobody_is_signed_in_who_comes_back_with_something_else() {
-    let stub = Arc::new(Stub::default());
+    let stub = stub();
     let world = world(&stub).await;
     let mut browser = world.browser();
     let back = leave(&mut browser, &stub).await;
@@ -152,12 +133,12 @@ async fn nobody_is_signed_in_who_comes_back_with_something_else() {
     assert_eq!(browser.get(&back.replace("right", "wrong")).await.status, 403);
 
     let back = leave(&mut browser, &stub).await;
-    "another nonce".clone_into(&mut stub.nonce.lock().unwrap());
+    stub.0.says(|saying| saying.nonce = Some("another nonce".to_owned()));
     assert_eq!(browser.get(&back).await.status, 403, "a token that was made for another sign-in");
     let back = leave(&mut browser, &stub).await;
-    "another secret".clone_into(&mut stub.key.lock().unwrap());
+    stub.0.says(|saying| (saying.nonce, saying.forges) = (None, true));
     assert_eq!(browser.get(&back).await.status, 403, "a token that somebody else signed");
-    SECRET.clone_into(&mut stub.key.lock().unwrap());
+    stub.0.says(|saying| saying.forges = false);
     let back = leave(&mut browser, &stub).await;
     world.advance(Duration::from_secs(10 * 60));
     assert_eq!(browser.get(&back).await.status, 403, "too late");
@@ -167,7 +148,7 @@ async fn nobody_is_signed_in_who_comes_back_with_something_else() {
 
 #[tokio::test]
 async fn who_is_shut_out_here_is_not_let_in_by_a_provider() {
-    let stub = Arc::new(Stub::default());
+    let stub = stub();
     let world = world(&stub).await;
     let carol = world.person("carol", "correct horse", Role::Editor).await;
     let carol = lectern_host::records::User { disabled: true, ..carol };

@@ -183,3 +183,42 @@ async fn administrators_see_how_much_is_stored_and_nobody_else_does() {
     let mut bob = world.browser_of("bob", Role::Editor).await;
     assert_eq!(bob.get("/admin/storage").await.status, 403);
 }
+
+#[tokio::test]
+async fn the_address_of_a_form_leads_to_its_page_when_somebody_asks_for_it() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Administrator).await;
+    for (form, page) in [
+        ("/share/file/x/link", "/details/x"),
+        ("/share/container/x", "/sharing/x"),
+        ("/details/x/restore", "/details/x"),
+        ("/files/x/rename", "/details/x"),
+        ("/browse/x/new", "/browse/x"),
+        ("/browse/x/upload", "/browse/x"),
+        ("/admin/people/x/role", "/admin/people"),
+        ("/admin/clients/try", "/admin/clients"),
+        ("/account/password", "/account"),
+        ("/bin/empty", "/bin"),
+    ] {
+        let answer = ada.get(form).await;
+        assert_eq!((answer.status.as_u16(), answer.location()), (303, page), "{form}");
+    }
+    assert_eq!(ada.get("/sign-out").await.status, 405);
+    assert_eq!(ada.send(Request::delete("/share/file/x/link"), "").await.status, 405);
+}
+
+#[tokio::test]
+async fn what_answers_a_refused_form_can_be_reloaded_and_read_in_another_language() {
+    let world = World::new().await;
+    let mut ada = world.browser_of("ada", Role::Administrator).await;
+    let root = ada.get("/").await.location().to_owned();
+    let opened = ada.post(&format!("{root}/new"), &[("name", "a"), ("kind", "docx")]).await;
+    let id = opened.location().split('/').nth(2).unwrap().to_owned();
+    let link = [("right", "view"), ("days", "7"), ("password", "short")];
+    let refused = ada.post(&format!("/share/file/{id}/link"), &link).await;
+    assert_eq!(refused.status, 422);
+    let page = refused.text();
+    assert!(page.contains(&format!("<body data-here=\"/details/{id}\">")), "{page}");
+    assert!(page.contains(&format!("name=\"next\" value=\"/details/{id}\"")), "{page}");
+    assert!(!ada.get(&format!("/details/{id}")).await.text().contains("data-here"));
+}

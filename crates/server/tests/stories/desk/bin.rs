@@ -171,7 +171,8 @@ async fn what_is_not_ours_in_a_folder_keeps_it_there() {
     let alice = world.alice().await;
     let x = uploads(&world, &alice, "a", "x.docx", "x").await;
     let a = container(&world, "a").await;
-    assert_eq!(why(at!(world, alice, delete_container(&a))), Why::NotEmpty);
+    let left = Why::LeftOver { container: name("a"), names: vec![".secret".to_owned()] };
+    assert_eq!(why(at!(world, alice, delete_container(&a))), left);
     assert_eq!(world.neighbour().sees("a/.secret"), b"hidden");
     let entry = bin(&world, &alice).await.remove(0).1;
     at!(world, alice, put_back(&entry, None)).unwrap();
