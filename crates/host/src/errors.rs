@@ -57,6 +57,21 @@ pub fn contents(doing: &str, error: &ContentsError) -> Refusal {
     }
 }
 
+/// A body of our own, put together out of what we hold, broke off: the client is told what is behind that.
+pub fn own_body(doing: &str, error: &(dyn std::error::Error + 'static)) -> Refusal {
+    let because = format!("{doing}: {}", chain(error));
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    for cause in causes {
+        if let Some(refusal) = cause.downcast_ref::<Refusal>() {
+            return Refusal::new(refusal.error.clone(), because);
+        }
+        if let Some(ContentsError::Full(_) | ContentsError::Unavailable(_)) = cause.downcast_ref::<ContentsError>() {
+            return busy(because);
+        }
+    }
+    Refusal::internal(because)
+}
+
 /// What the folder could not do.
 pub fn tree(doing: &str, error: &TreeError) -> Refusal {
     let because = format!("{doing}: {}", chain(error));

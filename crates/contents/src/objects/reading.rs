@@ -100,7 +100,8 @@ struct Reading {
 impl Reading {
     fn stream(self) -> BoxStream<'static, Result<Bytes, BoxError>> {
         stream::try_unfold(self, |mut reading| async move {
-            let next = reading.next().await.map_err(BoxError::from)?;
+            // In words that whoever reads can tell passing trouble by.
+            let next = reading.next().await.map_err(|trouble| BoxError::from(ContentsError::from(trouble)))?;
             Ok(next.map(|bytes| (bytes, reading)))
         })
         .boxed()

@@ -48,7 +48,7 @@ impl Host {
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut body = Weave::new(sources.to_vec(), pieces.to_vec()).into_body();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Refusal::internal(format!("reading the pieces of a stream: {error}")))?;
+            let frame = frame.map_err(|error| errors::own_body("reading the pieces of a stream", &*error))?;
             if let Ok(data) = frame.into_data() {
                 hash.update(&data);
             }
@@ -82,7 +82,7 @@ impl Host {
         let content = match source {
             Source::Joined(_, pieces) => return Ok(pieces.to_vec()),
             Source::Main(main) => main.record.content.id,
-            Source::Content(_, id) => *id,
+            Source::Content(_, id) | Source::Sent(_, id) => *id,
         };
         let pieces = self.ports.registry.composed(&content).await;
         let pieces = pieces.map_err(|e| errors::registry("reading the pieces of a content", &e))?;

@@ -108,7 +108,7 @@ impl Host {
         }
         let (gathered, offsets) = self.gather(framed, wanted).await?;
         if let Some(id) = gathered {
-            sent.push((Source::Content(Arc::clone(&self.ports.contents), id), offsets));
+            sent.push((Source::Sent(Arc::clone(&self.ports.contents), id), offsets));
         }
         let woven = self.weave(record, seen, message, sent).await;
         drop(held);
@@ -313,7 +313,7 @@ impl Host {
         let stored = stored.map_err(|error| match error {
             // It is our own body that failed, not the client's.
             crate::ports::ContentsError::Body(_) => {
-                Refusal::internal(format!("putting the stream {stream} together: {}", errors::chain(&error)))
+                errors::own_body(&format!("putting the stream {stream} together"), &error)
             }
             error => errors::contents("storing a stream", &error),
         })?;

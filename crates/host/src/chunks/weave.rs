@@ -17,7 +17,7 @@ use wopi_service::{Body, BoxError, Refusal};
 use super::signatures::Signatures;
 use crate::composed::open_pieces;
 use crate::errors;
-use crate::ports::{Contents, ContentsError, Tree, TreePath};
+use crate::ports::{Contents, ContentsError, RegistryError, Tree, TreePath};
 use crate::records::{ContentId, ContentPiece, FileRecord};
 use crate::shelf::open_at;
 
@@ -28,6 +28,8 @@ pub(super) enum Source {
     Main(Arc<MainStream>),
     /// A content.
     Content(Arc<dyn Contents>, ContentId),
+    /// A content that came with this request. Nothing points to it, so it is swept away if that takes too long.
+    Sent(Arc<dyn Contents>, ContentId),
     /// Pieces of contents, one behind the other.
     Joined(Arc<dyn Contents>, Arc<[ContentPiece]>),
 }
@@ -48,6 +50,10 @@ impl Source {
         match self {
             Self::Main(main) => main.open(range).await,
             Self::Content(contents, id) => open_content(contents.as_ref(), id, range).await,
+            Self::Sent(contents, id) => match open_content(contents.as_ref(), id, range).await? {
+                Some(body) => Ok(Some(body)),
+                None => Err(errors::registry("reading what was sent", &RegistryError::Condemned)),
+            },
             Self::Joined(contents, joined) => Ok(Some(open_pieces(contents, joined, &range))),
         }
     }
