@@ -9,7 +9,7 @@ use super::values::{Count, Span};
 
 section! {
     /// Where records are kept, if not in SQLite in the state directory: a PostgreSQL that several nodes share. It takes an
-    /// object store ([objects]): a folder of documents has one node, and SQLite. See docs/nodes.md.
+    /// object store (the section `objects`): a folder of documents has one node, and SQLite. See docs/nodes.md.
     pub struct Database = "database" {
         /// PostgreSQL 13 or later: `postgres://USER@HOST[:PORT][,HOST…]/DATABASE`. Of several hosts, a server and its
         /// standbys, the first that takes changes is used. LECTERN_DATABASE_URL wins.
