@@ -50,11 +50,21 @@ pub fn contents(doing: &str, error: &ContentsError) -> Refusal {
     let because = format!("{doing}: {}", chain(error));
     match error {
         ContentsError::TooLarge { .. } => Refusal::new(WopiError::TooLarge, because),
+        // What we put together out of what we hold is not the client's to mend.
+        ContentsError::Body(source) if is_passing(&**source) => busy(because),
         ContentsError::Body(_) => Refusal::new(WopiError::InvalidRequest { header: "body" }, because),
         ContentsError::Full(_) | ContentsError::Unavailable(_) => busy(because),
         // A content that a record points to and that is not there is our failure, not the client's.
         ContentsError::NotFound | ContentsError::Failed(_) => Refusal::internal(because),
     }
+}
+
+/// Whether passing trouble of ours is behind an error.
+fn is_passing(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|cause| {
+        matches!(cause.downcast_ref(), Some(ContentsError::Full(_) | ContentsError::Unavailable(_)))
+            || matches!(cause.downcast_ref(), Some(Refusal { error: WopiError::Busy { .. }, .. }))
+    })
 }
 
 /// A body of our own, put together out of what we hold, broke off: the client is told what is behind that.
@@ -153,5 +163,22 @@ impl From<SaveRefusal> for Refusal {
                 format!("the client saw the file of {}, it is of {current} now", wopi::route::for_log(&given)),
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_of_ours_that_breaks_off_for_a_while_is_not_the_clients_fault() {
+        let away = || ContentsError::Unavailable("the store is away".into());
+        let statuses = [
+            contents("storing", &ContentsError::Body(Box::new(away()))),
+            contents("storing", &ContentsError::Body(Box::new(ContentsError::Body(Box::new(away()))))),
+            contents("storing", &ContentsError::Body("the client went away".into())),
+        ]
+        .map(|refusal| matches!(refusal.error, WopiError::Busy { .. }));
+        assert_eq!(statuses, [true, true, false]);
     }
 }
