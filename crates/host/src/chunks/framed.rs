@@ -62,18 +62,20 @@ pub(super) struct Framed {
     /// How many bytes came, and after how many to ask for room: none but those of a message count.
     came: usize,
     came_max: usize,
+    /// Whether it is read from what we keep, so that it is not the client's fault if it breaks off.
+    is_ours: bool,
 }
 
 impl Framed {
     pub(super) fn new(body: Body, chunk_bytes_max: u64) -> Self {
         let reader = FrameReader::new(FrameLimits::with_chunks_of(chunk_bytes_max));
-        Self { body, reader, rest: Bytes::new(), came: 0, came_max: usize::MAX }
+        Self { body, reader, rest: Bytes::new(), came: 0, came_max: usize::MAX, is_ours: false }
     }
 
     /// What an upload gathered: chunks, without a message or an end.
     pub(super) fn of_chunks(body: Body, chunk_bytes_max: u64) -> Self {
         let reader = FrameReader::of_chunks(FrameLimits::with_chunks_of(chunk_bytes_max));
-        Self { body, reader, rest: Bytes::new(), came: 0, came_max: usize::MAX }
+        Self { body, reader, rest: Bytes::new(), came: 0, came_max: usize::MAX, is_ours: true }
     }
 
     pub(super) async fn next(&mut self) -> Result<Found, Refusal> {
@@ -102,6 +104,7 @@ impl Framed {
                     self.rest = frame.into_data().unwrap_or_default();
                     self.came = self.came.saturating_add(self.rest.len());
                 }
+                Some(Err(error)) if self.is_ours => return Err(errors::own_body("reading an upload", &*error)),
                 Some(Err(error)) => return Err(bad(format!("the body ended early: {error}"))),
                 None => {
                     self.reader.finish().map_err(|error| refused(&error))?;
@@ -326,6 +329,7 @@ pub(super) async fn scan(mut framed: Framed, wanted: &HashMap<ChunkId, u64>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::ContentsError;
 
     #[tokio::test]
     async fn only_so_many_large_messages_are_held_at_once_and_usual_ones_always() {
@@ -341,6 +345,19 @@ mod tests {
         assert!(of(large / 4).message(&room).await.is_ok());
         held.pop();
         assert_eq!(in_pieces(large).message(&room).await.unwrap().json.len(), large);
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_breaks_off_is_not_the_clients_fault_and_a_request_is() {
+        let breaks_off = || {
+            let away = ContentsError::Unavailable("the store is away".into());
+            let frames = [Err::<http_body::Frame<Bytes>, wopi_service::BoxError>(away.into())];
+            StreamBody::new(stream::iter(frames)).boxed_unsync()
+        };
+        let told = async |mut framed: Framed| framed.next().await.err().map(|refusal| refusal.error);
+        let busy = WopiError::Busy { retry_after: errors::RETRY_AFTER_SECONDS };
+        assert_eq!(told(Framed::of_chunks(breaks_off(), 1)).await, Some(busy));
+        assert!(matches!(told(Framed::new(breaks_off(), 1)).await, Some(WopiError::InvalidBody { .. })));
     }
 
     /// As a network would bring it.
