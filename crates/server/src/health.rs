@@ -52,9 +52,14 @@ impl Health {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
+    /// Whether [`Self::stop`] was said.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     /// What is wrong now; nothing if we are ready.
     pub async fn troubles(&self) -> Vec<HealthTrouble> {
-        if self.stopping.load(Ordering::Relaxed) {
+        if self.is_stopping() {
             return vec![HealthTrouble { what: "server", why: "it is stopping".to_owned() }];
         }
         let looks = self.probes.iter().map(|probe| async {

@@ -11,10 +11,11 @@
 //! | request head | [`ListenLimits::head_bytes_max`] (431), [`ListenLimits::head_timeout`] (closed) |
 //! | body | [`ListenLimits::body_pause_max`]; its size is the host's business |
 //! | memory of a connection | [`CONNECTION_BUFFER_BYTES_MAX`] each way, and one frame of a body |
-//! | a stop | [`ListenLimits::stop_grace`] |
+//! | a stop | [`ListenLimits::stop_notice`], then [`ListenLimits::stop_grace`] |
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -25,7 +26,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lectern_host::Body;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
@@ -40,6 +41,9 @@ pub const CONNECTION_BUFFER_BYTES_MAX: usize = 128 << 10;
 /// How long the loop rests when the system cannot open another socket (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a stop waits for the first request of a connection that has just been made: it is on its way.
+const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
+
 /// The bounds of the loop.
 #[derive(Clone, Copy, Debug)]
 pub struct ListenLimits {
@@ -51,7 +55,9 @@ pub struct ListenLimits {
     pub body_pause_max: Duration,
     /// Most connections at once.
     pub connections_max: usize,
-    /// How long a stop waits for requests that have begun.
+    /// How long everything goes on after a stop was asked for, so that whoever chooses between servers finds out first.
+    pub stop_notice: Duration,
+    /// How long a stop then waits for requests that have begun.
     pub stop_grace: Duration,
 }
 
@@ -62,7 +68,8 @@ pub struct Stopped {
     pub cut: usize,
 }
 
-/// Serves connections until `stop` is ready, then lets requests that have begun finish.
+/// Serves connections until `stop` is ready and the notice is over, then lets requests that have begun finish. That is
+/// every request on a connection that the system had taken by then.
 ///
 /// `service_for` makes the service of one connection, whose other end is given.
 pub async fn serve<M, S>(
@@ -84,7 +91,13 @@ where
 
     let (stopping, stop_seen) = watch::channel(false);
     let mut connections = JoinSet::new();
-    let mut stop = std::pin::pin!(stop);
+    let notice = limits.stop_notice;
+    let mut stop = std::pin::pin!(async {
+        stop.await;
+        if !notice.is_zero() {
+            tokio::time::sleep(notice).await;
+        }
+    });
     loop {
         let accepted = tokio::select! {
             biased;
@@ -107,8 +120,10 @@ where
             }
         }
     }
-    // New connections are refused from here on, instead of waiting for somebody who will not come.
-    drop(listener);
+    // Whoever was let in by the system believes to have been let in by us, and may have sent a save already.
+    for (socket, peer) in let_in(listener, limits.connections_max.saturating_sub(connections.len())) {
+        connections.spawn(connection(socket, service_for(peer), &http, limits, stop_seen.clone()));
+    }
     stopping.send_replace(true);
     let finished = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limits.stop_grace, finished).await.is_ok() {
@@ -117,6 +132,24 @@ where
     let cut = connections.len();
     connections.shutdown().await;
     Stopped { cut }
+}
+
+/// The connections that the system has taken for a listener, at most so many. New ones are refused from here on, instead of
+/// waiting for somebody who will not come.
+fn let_in(listener: TcpListener, connections_max: usize) -> Vec<(TcpStream, SocketAddr)> {
+    // Asks the system itself: what the runtime knows of it may be a little old.
+    let accept = |listener: &std::net::TcpListener| {
+        let (socket, peer) = listener.accept().ok()?;
+        socket.set_nonblocking(true).ok()?;
+        Some((TcpStream::from_std(socket).ok()?, peer))
+    };
+    match listener.into_std() {
+        Ok(listener) => std::iter::from_fn(|| accept(&listener)).take(connections_max).collect(),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot see who has just connected");
+            Vec::new()
+        }
+    }
 }
 
 /// One connection, as long as it lasts.
@@ -134,10 +167,16 @@ where
     // An answer is written when it is complete; waiting for more of it would only delay it.
     let _ = socket.set_nodelay(true);
     let patience = BodyPatience { pause_max: limits.body_pause_max };
-    let connection = http.serve_connection(TokioIo::new(socket), Connected { service, patience });
+    let begun = Arc::new(Notify::new());
+    let connected = Connected { service, patience, begun: Arc::clone(&begun) };
+    let connection = http.serve_connection(TokioIo::new(socket), connected);
     async move {
         let mut connection = std::pin::pin!(connection);
-        let stopping = async { drop(stop.wait_for(|stop| *stop).await) };
+        let stopping = async {
+            let _ = stop.wait_for(|stop| *stop).await;
+            // Where nothing was read yet hyper would close at once.
+            let _ = tokio::time::timeout(FIRST_REQUEST_TIME, begun.notified()).await;
+        };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = stopping => {
@@ -156,6 +195,8 @@ where
 struct Connected<S> {
     service: S,
     patience: BodyPatience,
+    /// Told when a request comes.
+    begun: Arc<Notify>,
 }
 
 impl<S> hyper::service::Service<Request<Incoming>> for Connected<S>
@@ -167,6 +208,7 @@ where
     type Future = Oneshot<S, Request<Body>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.begun.notify_one();
         self.service.clone().oneshot(received(request, self.patience))
     }
 }

@@ -18,7 +18,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, Either, FutureExt, TryFutureExt};
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER, TRANSFER_ENCODING,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER,
+    TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -143,11 +144,22 @@ where
                 }
             }
         };
-        match logged {
+        let future = match logged {
             None => future,
             Some(line) => Either::Right(future.inspect_ok(move |answer| line.log(answer)).boxed()),
+        };
+        if self.shared.health.is_stopping() {
+            // Whoever keeps this connection would send its next request here.
+            return Either::Right(future.map_ok(last_of_its_connection).boxed());
         }
+        future
     }
+}
+
+/// The answer after which the connection is closed.
+fn last_of_its_connection(mut answer: Response<Body>) -> Response<Body> {
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 /// Everything of WOPI begins so: files, containers, the ecosystem, the bootstrapper; and FileUrl.

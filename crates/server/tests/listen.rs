@@ -20,6 +20,7 @@ const LIMITS: ListenLimits = ListenLimits {
     head_timeout: Duration::from_secs(20),
     body_pause_max: Duration::from_secs(20),
     connections_max: 100,
+    stop_notice: Duration::ZERO,
     stop_grace: Duration::from_secs(20),
 };
 
@@ -203,6 +204,49 @@ async fn a_stop_lets_a_request_finish_and_takes_no_new_one() {
     assert!(!running.ended.is_finished());
     running.release.send(()).await.unwrap();
     assert_eq!(answer(&mut held).await, (200, "released".to_owned()));
+    assert_eq!(running.ended.await.unwrap(), Stopped { cut: 0 });
+}
+
+#[tokio::test]
+async fn a_stop_is_announced_and_until_then_everybody_is_let_in() {
+    let running = start(ListenLimits { stop_notice: Duration::from_secs(3600), ..LIMITS }).await;
+    let mut idle = send(running.at, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    answer(&mut idle).await;
+    running.stop.send(()).unwrap();
+    tokio::task::yield_now().await;
+    let mut new = send(running.at, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(answer(&mut new).await.0, 200);
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert_eq!(answer(&mut idle).await.0, 200);
+    assert!(!running.ended.is_finished());
+    running.ended.abort();
+
+    let running = start(ListenLimits { stop_notice: Duration::from_millis(20), ..LIMITS }).await;
+    running.stop.send(()).unwrap();
+    assert_eq!(running.ended.await.unwrap(), Stopped { cut: 0 });
+    assert!(TcpStream::connect(running.at).await.is_err(), "nobody listens any more");
+}
+
+/// On one thread, so that the loop does not run before it is waited for: the connection is still in the system's queue.
+#[tokio::test(flavor = "current_thread")]
+async fn who_was_let_in_by_the_system_when_a_stop_comes_is_answered() {
+    let running = start(LIMITS).await;
+    tokio::task::yield_now().await;
+    let mut sockets = Vec::new();
+    for request in [&b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello"[..], b""] {
+        let mut socket = std::net::TcpStream::connect(running.at).unwrap();
+        std::io::Write::write_all(&mut socket, request).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        sockets.push(TcpStream::from_std(socket).unwrap());
+    }
+    running.stop.send(()).unwrap();
+    assert_eq!(answer(&mut sockets[0]).await, (200, "5 bytes".to_owned()));
+    assert!(TcpStream::connect(running.at).await.is_err(), "nobody listens any more");
+    sockets[1].write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert_eq!(answer(&mut sockets[1]).await.0, 200, "its request was on its way");
+    for socket in &mut sockets {
+        assert_eq!(rest(socket).await, b"");
+    }
     assert_eq!(running.ended.await.unwrap(), Stopped { cut: 0 });
 }
 

@@ -29,6 +29,20 @@ fn site(
     + Send
     + 'static,
 > {
+    site_of(public_path, Arc::new(health), release)
+}
+
+/// The same, with a health that somebody else has, too.
+fn site_of(
+    public_path: &str,
+    health: Arc<Health>,
+    release: Arc<Notify>,
+) -> Site<
+    impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + 'static,
+> {
     let wopi = tower::service_fn(move |request: Request<Body>| {
         let release = Arc::clone(&release);
         async move {
@@ -45,7 +59,7 @@ fn site(
         large_bodies_max: 1,
         run: HeaderValue::from_static("this run"),
     };
-    Site::new(wopi, settings, Arc::new(health))
+    Site::new(wopi, settings, health)
 }
 
 async fn ask<W>(connection: &Connected<W>, method: &str, target: &str, length: usize) -> (u16, String)
@@ -112,6 +126,27 @@ async fn the_few_pages_of_our_own() {
         ask(&connection, "GET", "/health/ready", 0).await,
         (200, "{\"ready\":true,\"troubles\":[]}\n".to_owned())
     );
+}
+
+#[tokio::test]
+async fn after_a_stop_was_asked_for_every_answer_is_the_last_of_its_connection() {
+    let health = Arc::new(Health::default());
+    let site = site_of("", Arc::clone(&health), Arc::default());
+    let connection = site.for_connection(PEER.parse().unwrap());
+    let closes = async |target: &str| {
+        let request = Request::get(target).body(body(Vec::new())).unwrap();
+        let answer = connection.clone().oneshot(request).await.unwrap();
+        answer.headers().get("connection").is_some_and(|value| value == "close")
+    };
+    for target in ["/wopi/files/1", "/health/ready", "/"] {
+        assert!(!closes(target).await, "{target}");
+    }
+    health.stop();
+    for target in ["/wopi/files/1", "/health/ready", "/"] {
+        assert!(closes(target).await, "{target}");
+    }
+    assert_eq!(ask(&connection, "GET", "/health/ready", 0).await.0, 503);
+    assert_eq!(ask(&connection, "GET", "/wopi/files/1", 0).await.0, 200);
 }
 
 #[tokio::test]

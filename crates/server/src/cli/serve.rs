@@ -197,11 +197,17 @@ impl Serve {
             head_timeout: settings.limits.header_timeout.get(),
             body_pause_max: settings.limits.body_timeout.get(),
             connections_max: settings.limits.connections_max.as_usize(),
+            stop_notice: settings.server.shutdown_notice.get(),
             stop_grace: settings.server.shutdown_grace.get(),
         };
         let stop = async {
             stop.await;
             health.stop();
+            tracing::info!(
+                notice = %settings.server.shutdown_notice,
+                grace = %settings.server.shutdown_grace,
+                "asked to stop"
+            );
         };
         let stopped = listen::serve(listener, move |peer| site.for_connection(peer), limits, stop).await;
         if stopped.cut > 0 {

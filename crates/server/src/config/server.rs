@@ -20,6 +20,9 @@ section! {
         pub trusted_proxies: Vec<IpAddr> = Vec::new();
         /// What this node is called where others read of it; the name of the machine if nothing is said.
         pub node: Option<String>, for example "\"lectern-1\"";
+        /// How long a stop is announced before it begins: `/health/ready` answers 503, and everything else goes on. With
+        /// several nodes, longer than the load balancer takes to notice that; then no request meets a closed door.
+        pub shutdown_notice: Span<0, 600_000> = const { Span::ms(0) };
         /// How long a stop waits for requests that have begun, saves above all. A second signal stops at once.
         pub shutdown_grace: Span<0, 600_000> = const { Span::ms(30_000) };
     }
