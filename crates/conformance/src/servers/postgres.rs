@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tokio_postgres::NoTls;
+use tokio_postgres::{NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 use super::missing;
 
@@ -57,6 +57,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("dynamic_shared_memory_type", "mmap"),
     ("max_connections", "200"),
     ("logging_collector", "off"),
+    ("wal_retrieve_retry_interval", "200ms"),
 ];
 
 /// A server with a folder of its own. Dropping it ends it and removes the folder; when the test's process ends in any
@@ -91,6 +92,60 @@ impl Postgres {
             missing("PostgreSQL", "apt-get install postgresql");
             return None;
         };
+        let own = SETTINGS.iter().chain(settings);
+        let settings = own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut server = Self::in_a_folder(programs, settings);
+        server.make();
+        server.start_somewhere();
+        Some(server)
+    }
+
+    /// A standby of this server, which streams from it. From now on every commit waits until the standby has it, too: that
+    /// is `synchronous_standby_names`, without which a standby that takes over may lack what was answered.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made, or does not begin to stream.
+    pub fn standby(&self) -> Self {
+        let mut standby = Self::in_a_folder(self.programs.clone(), self.settings.clone());
+        let mut copy = standby.command("pg_basebackup");
+        copy.args(["--host=127.0.0.1", "--write-recovery-conf", "--no-sync", "--checkpoint=fast"]);
+        copy.arg(format!("--port={}", self.port)).arg(format!("--username={SUPERUSER}"));
+        let output = copy.arg("-D").arg(standby.data()).stdin(Stdio::null()).output().expect("a program of the server");
+        assert!(output.status.success(), "pg_basebackup failed: {}", String::from_utf8_lossy(&output.stderr));
+        standby.start_somewhere();
+        self.execute(SUPERUSER, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.execute(SUPERUSER, "SELECT pg_reload_conf()");
+        self.wait_for_standby();
+        standby
+    }
+
+    /// Waits until a standby has everything that was committed and commits wait for it.
+    ///
+    /// # Panics
+    ///
+    /// If that takes too long.
+    pub fn wait_for_standby(&self) {
+        let end = Instant::now() + START_TIME_MAX;
+        let streaming = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming' \
+                         AND flush_lsn >= pg_current_wal_flush_lsn()";
+        while self.rows(SUPERUSER, streaming)[0][0].as_deref() != Some("1") {
+            assert!(Instant::now() < end, "no standby keeps up");
+            std::thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    /// Makes a standby the server that takes changes.
+    ///
+    /// # Panics
+    ///
+    /// If it does not become one.
+    pub fn promote(&self) {
+        let promoted = self.rows(SUPERUSER, "SELECT pg_promote()");
+        assert_eq!(promoted[0][0].as_deref(), Some("t"), "the standby does not take over");
+    }
+
+    fn in_a_folder(programs: PathBuf, settings: Vec<(String, String)>) -> Self {
         let folder = tempfile::Builder::new()
             .prefix(&format!("lectern-postgres-{}-", std::process::id()))
             .tempdir()
@@ -98,19 +153,17 @@ impl Postgres {
         if let Some((user, group)) = other_user() {
             chown(folder.path(), Some(user), Some(group)).expect("the folder can be given away");
         }
-        let own = SETTINGS.iter().chain(settings);
-        let settings = own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut server =
-            Self { programs, folder, port: 0, settings, keeper: Mutex::new(None), databases: AtomicU32::new(0) };
-        server.make();
+        Self { programs, folder, port: 0, settings, keeper: Mutex::new(None), databases: AtomicU32::new(0) }
+    }
+
+    fn start_somewhere(&mut self) {
         for attempt in 1.. {
-            server.port = free_port();
-            match server.try_again() {
+            self.port = free_port();
+            match self.try_again() {
                 Ok(()) => break,
                 Err(log) => assert!(attempt < START_TRIES_MAX, "PostgreSQL does not start:\n{log}"),
             }
         }
-        Some(server)
     }
 
     /// One server for all tests of this process.
@@ -215,6 +268,33 @@ impl Postgres {
         self.execute(SUPERUSER, "SELECT pg_reload_conf()");
     }
 
+    /// The rows that statements give, as text, on a connection of its own. Can be called from anywhere, also within a
+    /// runtime.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    pub fn rows(&self, database: &str, sql: &str) -> Vec<Vec<Option<String>>> {
+        let (url, sql) = (self.url(database), sql.to_owned());
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let (client, connection) = tokio_postgres::connect(&url, NoTls).await.expect("the server answers");
+                let talk = tokio::spawn(connection);
+                let messages = client.simple_query(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+                drop(client);
+                talk.await.expect("no panic").expect("the connection ends well");
+                let rows = messages.iter().filter_map(|message| match message {
+                    SimpleQueryMessage::Row(row) => Some(row),
+                    _ => None,
+                });
+                let cells = |row: &SimpleQueryRow| (0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect();
+                rows.map(cells).collect()
+            })
+        });
+        thread.join().expect("the statements were run")
+    }
+
     /// Makes the database's files.
     fn make(&self) {
         let mut initdb = self.command("initdb");
@@ -270,7 +350,7 @@ impl Postgres {
     /// The last line of the file in which the server says who it is says how far it is.
     fn is_ready(&self) -> bool {
         let lines = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
-        lines.lines().nth(7).is_some_and(|line| line.trim() == "ready")
+        lines.lines().nth(7).is_some_and(|line| ["ready", "standby"].contains(&line.trim()))
     }
 
     fn log(&self) -> String {

@@ -15,7 +15,8 @@ const READY: &str = "SELECT current_setting('transaction_read_only'), pg_is_in_r
 const STATE: &str = "SELECT current_setting('server_version'), pg_database_size(current_database()), \
      current_setting('max_connections')::bigint, \
      (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'), \
-     current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit')";
+     current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'), \
+     (SELECT count(*) FROM pg_catalog.pg_stat_replication), current_setting('synchronous_standby_names')";
 
 /// What [`PostgresRegistry::check`] found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +47,8 @@ struct State {
     fsync: String,
     full_page_writes: String,
     synchronous_commit: String,
+    standbys: u64,
+    synchronous_standby_names: String,
 }
 
 impl PostgresRegistry {
@@ -73,6 +76,13 @@ impl PostgresRegistry {
         if state.synchronous_commit == "local" {
             warnings.push(
                 "synchronous_commit is local: a save that was answered may be missing on a standby that takes over"
+                    .into(),
+            );
+        }
+        // Commits wait for a standby only if one is named there. Everybody may count standbys.
+        if state.standbys > 0 && state.synchronous_standby_names.is_empty() {
+            warnings.push(
+                "synchronous_standby_names is empty: a save that was answered may be missing on a standby that takes over"
                     .into(),
             );
         }
@@ -133,5 +143,7 @@ fn state(fields: &mut Fields<'_>) -> Valid<State> {
         fsync: fields.parsed()?,
         full_page_writes: fields.parsed()?,
         synchronous_commit: fields.parsed()?,
+        standbys: fields.count()?,
+        synchronous_standby_names: fields.text()?.to_owned(),
     })
 }

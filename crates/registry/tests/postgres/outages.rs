@@ -328,6 +328,57 @@ async fn a_check_says_how_the_database_is() {
     assert_unavailable(registry.groups().await);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_takes_over_has_every_commit_that_was_answered_and_a_check_says_if_it_may_not() {
+    let Some(server) = Postgres::start() else { return };
+    let url = server.database();
+    let standby = tokio::task::block_in_place(|| server.standby());
+    // The standby comes first, as it may in the settings of somebody who failed over before.
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", standby.port(), server.port());
+    let both = url.replacen(&format!("127.0.0.1:{}", server.port()), &hosts, 1);
+    let short = PostgresSettings { statement_timeout: Duration::from_millis(300), ..PostgresSettings::new(&both) };
+    let registry = PostgresRegistry::open(short).await.unwrap();
+    let root = registry.root().await.unwrap().id;
+    let warns = async || {
+        let health = registry.check().await.unwrap();
+        health.warnings.iter().any(|warning| warning.starts_with("synchronous_standby_names"))
+    };
+    assert!(!warns().await);
+    let mut made = Vec::new();
+    for at in 0..20 {
+        made.push(registry.create_file(&file(&format!("f{at}"), &root, &format!("f{at}"))).await.unwrap());
+    }
+    // While it is away nothing can be changed, and what was tried may be done later, or not.
+    standby.kill();
+    assert_unavailable(registry.commit_file(&touched(&made[0])).await);
+    assert_eq!(registry.file(&made[0].id).await.unwrap(), made[0]);
+    standby.start_again();
+    tokio::task::block_in_place(|| server.wait_for_standby());
+    made[0] = registry.file(&made[0].id).await.unwrap();
+    tokio::task::block_in_place(|| {
+        server.kill();
+        standby.promote();
+    });
+    // The connections there were broke off, which may show once.
+    let _ = registry.root().await;
+    for record in &made {
+        assert_eq!(registry.file(&record.id).await.unwrap(), *record);
+        registry.commit_file(&touched(record)).await.unwrap();
+    }
+    assert!(!warns().await, "nobody stands by any more");
+
+    let _next = tokio::task::block_in_place(|| standby.standby());
+    assert!(!warns().await);
+    standby.execute("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    standby.execute("postgres", "SELECT pg_reload_conf()");
+    // A server reads its settings anew between two statements.
+    let mut said = false;
+    for _ in 0..1000 {
+        said = said || warns().await;
+    }
+    assert!(said);
+}
+
 /// Something that is never sent twice.
 trait Once {
     async fn put_discovery_of_nothing(&self) -> Result<(), RegistryError>;
