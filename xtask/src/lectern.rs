@@ -1,5 +1,6 @@
 //! A running Lectern, for the chores that measure and judge it: started on a folder, asked for tokens, stopped.
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -64,9 +65,11 @@ impl Target {
 /// A running Lectern. Dropping it kills it.
 pub struct Lectern {
     program: PathBuf,
-    folder: PathBuf,
+    /// The options with which commands find the same documents.
+    place: [OsString; 2],
     running: Running,
     address: SocketAddr,
+    public_url: String,
 }
 
 impl Lectern {
@@ -79,14 +82,45 @@ impl Lectern {
         // A port that was free a moment ago: the public URL, which is signed, has to be known before the start.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = Command::new(program);
-        command.arg("serve").arg(folder).args(["--listen", &address.to_string()]);
-        command.args(["--public-url", &format!("http://{address}")]).args(options);
+        command.arg("serve").arg(folder).args(options);
+        Self::start_at(program, command, ["--folder".into(), folder.into()], address, format!("http://{address}"))
+    }
+
+    /// Serves what a settings file says as one node of several: at this address, and reached by a public URL that is a
+    /// load balancer's.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::start`].
+    pub fn start_node(program: &Path, config: &Path, address: SocketAddr, public_url: &str) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(["serve", "--config"]).arg(config);
+        Self::start_at(program, command, ["--config".into(), config.into()], address, public_url.to_owned())
+    }
+
+    fn start_at(
+        program: &Path,
+        mut command: Command,
+        place: [OsString; 2],
+        address: SocketAddr,
+        public_url: String,
+    ) -> anyhow::Result<Self> {
+        command.args(["--listen", &address.to_string(), "--public-url", &public_url]);
         let mut running = Running::start(&mut command)?;
         let own = address.to_string();
         running.wait_for(START_TIME_MAX, move |line| line.contains(&own).then_some(()))?;
-        let mut lectern = Self { program: program.to_owned(), folder: folder.to_owned(), running, address };
+        let mut lectern = Self { program: program.to_owned(), place, running, address, public_url };
         lectern.wait_until_ready()?;
         Ok(lectern)
+    }
+
+    /// What a command prints that is about the same documents.
+    ///
+    /// # Errors
+    ///
+    /// If it fails.
+    pub fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        tools::output(Command::new(&self.program).args(arguments).args(&self.place))
     }
 
     /// Where it listens.
@@ -142,14 +176,13 @@ impl Lectern {
     }
 
     fn printed_token(&self, file: &str, client: &str) -> anyhow::Result<Value> {
-        let mut command = Command::new(&self.program);
-        command.args(["token", file, "--client", client, "--json", "--folder"]).arg(&self.folder);
-        serde_json::from_str(&tools::output(&mut command)?).context("lectern token --json printed no JSON")
+        let token = ["token", file, "--client", client, "--json", "--public-url", &self.public_url];
+        serde_json::from_str(&self.command(&token)?).context("lectern token --json printed no JSON")
     }
 
     fn target(&self, printed: &Value) -> anyhow::Result<Target> {
         let target = Target::parse(printed)?;
-        let expected = format!("http://{}/", self.address);
+        let expected = format!("{}/", self.public_url);
         let begins = target.wopi_src.starts_with(&expected);
         ensure!(begins, "lectern token prints the WOPISrc {}, which does not begin with {expected}", target.wopi_src);
         Ok(target)

@@ -6,6 +6,8 @@
 //! |---|---|
 //! | [`tools`] | finding, installing, starting and stopping programs |
 //! | [`lectern`] | a running Lectern with a folder, its tokens |
+//! | [`nodes`] | several of them over a database and a store that they share |
 
 pub mod lectern;
+pub mod nodes;
 pub mod tools;

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, anyhow, bail, ensure};
 use serde_json::Value;
 use xtask::lectern::{Lectern, START_TIME_MAX, Target};
+use xtask::nodes::Servers;
 use xtask::tools::{self, Running};
 
 use crate::verdict::{Report, example_verdict, verdict};
@@ -20,20 +21,37 @@ struct Configuration {
     settings: &'static str,
     /// Whether the cases run that wait for locks to lapse: five minutes in all.
     delay: bool,
+    /// How many nodes there are, over PostgreSQL and S3, behind a proxy that sends each request to another one; 0 for one
+    /// program over a folder.
+    nodes: usize,
 }
 
 const fn configuration(name: &'static str, settings: &'static str) -> Configuration {
-    Configuration { name, settings, delay: false }
+    Configuration { name, settings, delay: false, nodes: 0 }
 }
 
-/// Configurations that together reach every case.
+const fn three_nodes(name: &'static str, settings: &'static str) -> Configuration {
+    Configuration { name, settings, delay: false, nodes: 3 }
+}
+
+const CONTAINERS_OFF: &str = "[wopi]\ncontainers = false\n";
+const RELATIVE_WRITES_OFF: &str = "[wopi]\nrelative_writes = false\n";
+const FILE_URL_ON: &str = "[wopi]\nfile_url = true\n";
+const COAUTHORING_OFF: &str = "[coauthoring]\nenabled = false\n";
+
+/// Configurations that together reach every case: over a folder, and once more over nodes.
 const CONFIGURATIONS: &[Configuration] = &[
-    Configuration { name: "default, with delays", settings: "", delay: true },
+    Configuration { name: "default, with delays", settings: "", delay: true, nodes: 0 },
+    Configuration { name: "three nodes, with delays", settings: "", delay: true, nodes: 3 },
     configuration("default", ""),
-    configuration("containers off", "[wopi]\ncontainers = false\n"),
-    configuration("relative writes off", "[wopi]\nrelative_writes = false\n"),
-    configuration("FileUrl on", "[wopi]\nfile_url = true\n"),
-    configuration("coauthoring off", "[coauthoring]\nenabled = false\n"),
+    configuration("containers off", CONTAINERS_OFF),
+    configuration("relative writes off", RELATIVE_WRITES_OFF),
+    configuration("FileUrl on", FILE_URL_ON),
+    configuration("coauthoring off", COAUTHORING_OFF),
+    three_nodes("three nodes, containers off", CONTAINERS_OFF),
+    three_nodes("three nodes, relative writes off", RELATIVE_WRITES_OFF),
+    three_nodes("three nodes, FileUrl on", FILE_URL_ON),
+    three_nodes("three nodes, coauthoring off", COAUTHORING_OFF),
 ];
 
 /// The name under which the runner's discovery document is known.
@@ -83,13 +101,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let discovery_url =
         discovery.wait_for(START_TIME_MAX, |line| line.starts_with("http").then(|| line.trim().to_owned()))?;
 
-    let verdict = if options.example {
+    let verdicts = if options.example {
         let example = Example::start(options, &discovery_url)?;
-        example_verdict(&validator.run("the example", false, &example.target, &keys)?)
+        vec![example_verdict(&validator.run("the example", false, &example.target, &keys)?)]
     } else {
         let program = match std::env::var_os("LECTERN_PROGRAM") {
             Some(program) => program.into(),
-            None => build(options, &["--package", "lectern-server", "--bin", "lectern"], "lectern")?,
+            None => tools::built(&["--package", "lectern-server", "--bin", "lectern"], "lectern", options.release)?,
         };
         let run = |configuration: &Configuration| {
             let place = scratch.path().join(configuration.name);
@@ -97,29 +115,44 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             std::fs::create_dir_all(&folder)?;
             std::fs::write(folder.join(FILE), "Something to begin with.\n")?;
             let config = place.join("lectern.toml");
+            let run = |lectern: &Lectern| {
+                let target = lectern.token_of_known_client(FILE, CLIENT)?;
+                validator.run(configuration.name, configuration.delay, &target, &keys)
+            };
+            if configuration.nodes > 0 {
+                let servers = Servers::start(configuration.nodes, options.release, &place)?;
+                let client = format!("[[client]]\nname = \"{CLIENT}\"\ndiscovery = \"{discovery_url}\"\n");
+                let config = servers.settings_file(&config, &format!("{}{client}", configuration.settings))?;
+                let nodes = servers.start_nodes(configuration.nodes, &program, &config)?;
+                let first = nodes.first().context("there is a node")?;
+                first.command(&["import", folder.to_str().context("a path that is not UTF-8")?])?;
+                return run(first);
+            }
             std::fs::write(&config, configuration.settings)?;
             let config = config.to_str().context("a path that is not UTF-8")?;
             let client = format!("{CLIENT}={discovery_url}");
-            let lectern = Lectern::start(&program, &folder, &["--client", &client, "--config", config])?;
-            let target = lectern.token_of_known_client(FILE, CLIENT)?;
-            validator.run(configuration.name, configuration.delay, &target, &keys)
+            run(&Lectern::start(&program, &folder, &["--client", &client, "--config", config])?)
         };
         // Those that wait do so beside the others.
         let (waiting, others): (Vec<_>, Vec<_>) = CONFIGURATIONS.iter().partition(|one| one.delay);
-        let reports: anyhow::Result<Vec<Report>> = std::thread::scope(|scope| {
+        let run = |configuration| run(configuration).map(|report| (configuration.nodes, report));
+        let reports: anyhow::Result<Vec<(usize, Report)>> = std::thread::scope(|scope| {
             let started: Vec<_> = waiting.into_iter().map(|one| scope.spawn(move || run(one))).collect();
             let mut reports: Vec<_> = others.into_iter().map(run).collect();
             let gone = || Err(anyhow!("the thread of a configuration is gone"));
             reports.extend(started.into_iter().map(|thread| thread.join().unwrap_or_else(|_| gone())));
             reports.into_iter().collect()
         });
-        verdict(&reports?)
+        // Each case has to pass over a folder, and over nodes.
+        let (over_a_folder, over_nodes): (Vec<_>, Vec<_>) = reports?.into_iter().partition(|(nodes, _)| *nodes == 0);
+        let verdict_on =
+            |reports: Vec<(usize, Report)>| verdict(&reports.into_iter().map(|(_, report)| report).collect::<Vec<_>>());
+        vec![verdict_on(over_a_folder), verdict_on(over_nodes)]
     };
-    println!();
-    for line in &verdict.lines {
-        println!("{line}");
+    for verdict in &verdicts {
+        println!("\n{}", verdict.lines.join("\n"));
     }
-    ensure!(verdict.good, "not all official cases are as they must be");
+    ensure!(verdicts.iter().all(|verdict| verdict.good), "not all official cases are as they must be");
     Ok(())
 }
 
@@ -207,26 +240,6 @@ impl Validator {
     }
 }
 
-/// Builds something and says where it is.
-fn build(options: &Options, what: &[&str], path: &str) -> anyhow::Result<PathBuf> {
-    let mut arguments = vec!["build", "--locked", "--message-format", "json-render-diagnostics"];
-    arguments.extend(what);
-    if options.release {
-        arguments.push("--release");
-    }
-    println!("$ cargo {}", arguments.join(" "));
-    let messages = tools::cargo_command(&arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
-    ensure!(messages.status.success(), "`cargo {}` failed", arguments.join(" "));
-    let messages = String::from_utf8_lossy(&messages.stdout);
-    let mut executables = messages.lines().filter_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        message["executable"].as_str().map(PathBuf::from)
-    });
-    executables
-        .rfind(|executable| executable.file_stem().is_some_and(|name| name == path))
-        .with_context(|| format!("cargo built no {path}"))
-}
-
 /// The example host of `wopi-service`.
 struct Example {
     target: Target,
@@ -235,7 +248,8 @@ struct Example {
 
 impl Example {
     fn start(options: &Options, discovery_url: &str) -> anyhow::Result<Self> {
-        let program = build(options, &["--package", "wopi-service", "--example", "memory_host"], "memory_host")?;
+        let program =
+            tools::built(&["--package", "wopi-service", "--example", "memory_host"], "memory_host", options.release)?;
         let mut command = Command::new(program);
         let mut running = Running::start(command.args(["--listen", "127.0.0.1:0", "--discovery", discovery_url]))?;
         let printed = running.wait_for(START_TIME_MAX, |line| {

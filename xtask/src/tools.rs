@@ -36,6 +36,30 @@ pub fn succeed(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Builds something with `cargo build` and these arguments, and says where the executable of this name is.
+///
+/// # Errors
+///
+/// If it cannot be built.
+pub fn built(what: &[&str], name: &str, release: bool) -> anyhow::Result<PathBuf> {
+    let mut arguments = vec!["build", "--locked", "--message-format", "json-render-diagnostics"];
+    arguments.extend(what);
+    if release {
+        arguments.push("--release");
+    }
+    println!("$ cargo {}", arguments.join(" "));
+    let messages = cargo_command(&arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+    ensure!(messages.status.success(), "`cargo {}` failed", arguments.join(" "));
+    let messages = String::from_utf8_lossy(&messages.stdout);
+    let mut executables = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    executables
+        .rfind(|executable| executable.file_stem().is_some_and(|stem| stem == name))
+        .with_context(|| format!("cargo built no {name}"))
+}
+
 /// What a command prints; it has to succeed.
 pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let words = words(command);

@@ -16,15 +16,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http_body::Body;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::handshake;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
-use super::front::{AnswerBody, Behind, Broken, Faults, Front};
+use super::front::{AnswerBody, Behind, Broken, Faults, Front, send};
 
 /// Where `cargo xtask test` puts it, from the root of the repository.
 const PROGRAM: &str = "target/azurite/node_modules/azurite/dist/src/blob/main.js";
@@ -155,18 +151,6 @@ impl Behind for Beside {
             send(at, request).await.map(|answer| answer.map(|body| body.map_err(Broken::from).boxed_unsync()))
         })
     }
-}
-
-async fn send<B>(at: SocketAddr, request: Request<B>) -> Result<Response<Incoming>, Broken>
-where
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Broken>,
-{
-    let socket = TcpStream::connect(at).await?;
-    let (mut sender, connection) = handshake(TokioIo::new(socket)).await?;
-    tokio::spawn(connection);
-    Ok(sender.send_request(request).await?)
 }
 
 /// Makes the container. The signature is "Shared Key" of

@@ -9,10 +9,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use hyper::client::conn::http1::handshake;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -216,6 +217,19 @@ async fn handle(request: Request<Incoming>, faults: Arc<Faults>, behind: Arc<dyn
         }
         Some(Fault::Hang) => std::future::pending().await,
     }
+}
+
+/// Passes a request on to a server, on a connection of its own.
+pub(super) async fn send<B>(at: SocketAddr, request: Request<B>) -> Result<Response<Incoming>, Broken>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Broken>,
+{
+    let socket = TcpStream::connect(at).await?;
+    let (mut sender, connection) = handshake(TokioIo::new(socket)).await?;
+    tokio::spawn(connection);
+    Ok(sender.send_request(request).await?)
 }
 
 fn refusal(status: u16, code: &str) -> Answer {

@@ -8,6 +8,7 @@
 //! | [`Postgres`] | PostgreSQL of this machine (Debian package `postgresql-15`), in a folder of its own |
 //! | [`Proxy`] | a line to any server on loopback, which a test cuts, slows down, or closes |
 //! | `S3`, `Azurite` | object stores, behind a `front` that fails on demand (feature `servers`) |
+//! | `RoundRobin` | a load balancer that sends each request to another server (feature `servers`) |
 
 #![expect(clippy::expect_used, reason = "a test whose server does not start is to fail")]
 
@@ -18,6 +19,8 @@ pub mod front;
 mod postgres;
 mod proxy;
 #[cfg(feature = "servers")]
+mod round_robin;
+#[cfg(feature = "servers")]
 pub mod s3;
 
 #[cfg(feature = "servers")]
@@ -26,6 +29,8 @@ pub use azurite::Azurite;
 pub use front::{Fault, Faults, Wanted};
 pub use postgres::{Postgres, TLS_AUTHORITY};
 pub use proxy::{Line, Proxy};
+#[cfg(feature = "servers")]
+pub use round_robin::RoundRobin;
 #[cfg(feature = "servers")]
 pub use s3::S3;
 
