@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `test` | format, clippy, documentation, every test; see [`checks`] |
 //! | `official` | Microsoft's official cases against the program; see [`official`] |
+//! | `faults` | three nodes in trouble, and whether anything got lost; see [`faults`] |
 //! | `fuzz` | libFuzzer on the parsers of outside bytes; see [`fuzz`] |
 //! | `bench` | the ratios of the design's budgets, beside their baselines: the package `lectern-bench` |
 //!
@@ -12,6 +13,7 @@
 //! |---|---|
 //! | [`checks`] | the steps of `test` |
 //! | `arrows` | which crate may know which: read from `cargo metadata` |
+//! | [`faults`] | running the campaign, also on a program that was broken on purpose |
 //! | [`fuzz`] | building and running the fuzz targets |
 //! | [`official`], [`verdict`] | running the cases; what their reports amount to |
 //!
@@ -20,6 +22,7 @@
 #[cfg(test)]
 mod arrows;
 mod checks;
+mod faults;
 mod fuzz;
 mod official;
 mod verdict;
@@ -37,6 +40,9 @@ cargo xtask COMMAND
                          (--example) against the example host of wopi-service. Their runner is looked for in
                          LECTERN_VALIDATOR and in ../shared/validator; when it is not there the cases are not
                          run, which --require makes an error
+  faults [--seed N] [--minutes M] [--break NAME|all]
+                         three nodes over PostgreSQL and S3 while nodes, lines and servers fail, M minutes (10); with
+                         --break whether it notices what is broken on purpose; docs/faults.md
   fuzz [TARGET...] [--seconds N]
                          libFuzzer on the parsers of outside bytes, N seconds each (60); docs/fuzzing.md
   bench [ARGUMENTS]      the ratios of the design's budgets; `cargo xtask bench --help` lists the arguments
@@ -48,6 +54,7 @@ fn main() -> ExitCode {
     let result = match arguments.split_first() {
         Some((&"test", [])) => checks::run(),
         Some((&"official", options)) => official::Options::parse(options).and_then(|options| official::run(&options)),
+        Some((&"faults", options)) => faults::Options::parse(options).and_then(|options| faults::run(&options)),
         Some((&"fuzz", options)) => fuzz::Options::parse(options).and_then(|options| fuzz::run(&options)),
         Some((&"bench", rest)) => bench(rest),
         Some((&"help" | &"--help" | &"-h", _)) => {

@@ -84,6 +84,37 @@ impl S3 {
         self.front.start_again().await;
     }
 
+    /// The keys of its objects, read from where it keeps them and not by asking it.
+    ///
+    /// # Panics
+    ///
+    /// If the scratch folder cannot be read.
+    pub fn keys(&self) -> Vec<String> {
+        let bucket = self.root.path().join(BUCKET);
+        let mut folders = vec![bucket.clone()];
+        let mut keys = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("the folder is there") {
+                let path = entry.expect("a folder can be read").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Ok(key) = path.strip_prefix(&bucket) {
+                    keys.push(key.to_string_lossy().into_owned());
+                }
+            }
+        }
+        keys
+    }
+
+    /// The bytes of an object, read in the same way.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such object.
+    pub fn object(&self, key: &str) -> Vec<u8> {
+        std::fs::read(self.root.path().join(BUCKET).join(key)).expect("the object is there")
+    }
+
     /// How many uploads were begun and neither completed nor aborted.
     ///
     /// # Panics

@@ -21,6 +21,7 @@ const BODY_BYTES_MAX: usize = 256 << 20;
 pub(crate) struct Request {
     method: &'static str,
     target: String,
+    host: String,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
     /// Whether `Content-Length` follows from the body; off when a test announces something else.
@@ -37,7 +38,14 @@ impl Request {
     }
 
     fn new(method: &'static str, target: &str) -> Self {
-        Self { method, target: target.to_owned(), headers: Vec::new(), body: Vec::new(), announce: true }
+        let (target, host) = (target.to_owned(), "127.0.0.1".to_owned());
+        Self { method, target, host, headers: Vec::new(), body: Vec::new(), announce: true }
+    }
+
+    /// For this host; otherwise it is an address without a port.
+    pub(crate) fn host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
     }
 
     /// With one more header; the value is sent as it is.
@@ -61,7 +69,7 @@ impl Request {
 
     /// The bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = format!("{} {} HTTP/1.1\r\nHost: 127.0.0.1\r\n", self.method, self.target).into_bytes();
+        let mut bytes = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.target, self.host).into_bytes();
         for (name, value) in &self.headers {
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");
