@@ -52,13 +52,19 @@ pub(crate) struct Done {
     pub(crate) bytes: u64,
 }
 
-/// One turn: all scripts at once, one connection each, for `turn` after a warm-up. Every answer must be a 200.
-pub(crate) fn turn(address: SocketAddr, scripts: &mut [Script], turn: Duration) -> anyhow::Result<Done> {
+/// One turn: all scripts at once, one connection each, for `turn` after a warm-up. Every answer must be a 200. Of several
+/// addresses the connections go to one after the other.
+pub(crate) fn turn(addresses: &[SocketAddr], scripts: &mut [Script], turn: Duration) -> anyhow::Result<Done> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let from = Instant::now() + WARM_UP;
     let window = Window { from, to: from + turn };
     runtime.block_on(async {
-        let all: FuturesUnordered<_> = scripts.iter_mut().map(|script| converse(address, script, window)).collect();
+        let all: FuturesUnordered<_> = addresses
+            .iter()
+            .cycle()
+            .zip(scripts.iter_mut())
+            .map(|(address, script)| converse(*address, script, window))
+            .collect();
         let add = async |sum: Done, one: Done| {
             Ok(Done { requests: sum.requests + one.requests, bytes: sum.bytes + one.bytes })
         };
@@ -262,7 +268,7 @@ mod tests {
             }
         });
         let mut scripts = [Script::new(vec![Bytes::from_static(b"a\n"), Bytes::from_static(b"b\n")])];
-        let done = turn(address, &mut scripts, Duration::from_millis(50)).unwrap();
+        let done = turn(&[address], &mut scripts, Duration::from_millis(50)).unwrap();
         assert!(done.requests > 1, "{done:?}");
         // Eight and four bytes take turns.
         assert!(done.bytes.abs_diff(done.requests * 6) <= 8, "{done:?}");
@@ -279,7 +285,7 @@ mod tests {
             stream.write_all(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n").unwrap();
         });
         let mut scripts = Script::repeat(&Bytes::from_static(b"a\n"), 1);
-        let error = turn(address, &mut scripts, Duration::from_millis(50)).unwrap_err();
+        let error = turn(&[address], &mut scripts, Duration::from_millis(50)).unwrap_err();
         assert!(format!("{error:#}").contains("500 Oh"), "{error:#}");
     }
 }

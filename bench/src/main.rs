@@ -12,6 +12,8 @@
 //! | [`baselines`] | the bare axum handlers, in a process of their own; nginx; plain file work |
 //! | [`delta`] | a document of which one part changes |
 //! | [`listing`] | the page of a long container, its bare query and its bare template |
+//! | [`nodes`] | the rows of several nodes over PostgreSQL and an object store |
+//! | [`pgbench`] | what the database alone can do |
 //! | [`requests`] | the bytes of the requests, signed ones too |
 //! | [`table`] | medians, ratios, budgets, and how they are printed |
 //! | [`work`] | the rows: what is measured against what |
@@ -20,6 +22,8 @@ mod baselines;
 mod delta;
 mod listing;
 mod load;
+mod nodes;
+mod pgbench;
 mod requests;
 mod table;
 mod work;
@@ -36,10 +40,11 @@ cargo xtask bench [OPTIONS]
   --only WORD     only rows whose name contains WORD; may be repeated
   --rounds N      how often both sides take turns (default 5)
   --seconds S     how long each turn is measured (default 2)
-  --long          also what takes minutes: start over 100,000 files, growth to 1,000,000
+  --long          also what takes minutes: start over 100,000 files, growth to 1,000,000, 50 uploads to a node
   --help          this
 
-The memory row writes 10 GB, below target/bench, and removes them.
+The memory row writes 10 GB, below target/bench, and removes them. The rows of several nodes want PostgreSQL with pgbench
+(--only nodes) and write some GB as well, also where temporary files are; those of the uploads 10 GB.
 ";
 
 /// What was asked for on the command line.

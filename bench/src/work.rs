@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::baselines::{
 use crate::delta::{Document, delta};
 use crate::listing::{BY_NAME, BY_TIME, BareQuery, BareRows, Reader};
 use crate::load::{self, Script, Transfer, fetch, turn};
+use crate::nodes;
 use crate::requests::{Signer, get, lock_and_unlock, post, post_head};
 use crate::table::{Budget, Row, Table, Unit, median};
 
@@ -37,7 +39,7 @@ const TRANSFER_BYTES: usize = 100_000_000;
 /// How long all of them together may take.
 const TRANSFER_TIME_MAX: Duration = Duration::from_secs(900);
 /// What the process may have then: 96 MiB.
-const MEMORY_BUDGET: f64 = 96.0 * 1024.0 * 1024.0;
+pub(crate) const MEMORY_BUDGET: f64 = 96.0 * 1024.0 * 1024.0;
 /// Files over which a start is measured.
 const START_FILES: usize = 100_000;
 /// How long a start may take, in milliseconds.
@@ -75,8 +77,12 @@ pub(crate) fn measure(options: &Options, program: &Path, scratch: &Path) -> anyh
     if options.wants("memory") {
         bench.memory()?;
     }
+    if [nodes::CHECK_FILE_INFO, nodes::LOCK_AND_UNLOCK, nodes::PUT_FILE].iter().any(|name| options.wants(name)) {
+        bench.nodes()?;
+    }
     if !options.long {
-        bench.table.missing.push("start and growth: they take minutes, see --long".to_owned());
+        let left_out = "start, growth and the memory of a node: they take minutes, see --long";
+        bench.table.missing.push(left_out.to_owned());
         return Ok(bench.table);
     }
     if options.wants("start") {
@@ -85,14 +91,18 @@ pub(crate) fn measure(options: &Options, program: &Path, scratch: &Path) -> anyh
     if options.wants("growth") {
         bench.growth()?;
     }
+    if options.wants(nodes::MEMORY) {
+        bench.memory_of_a_node()?;
+    }
     Ok(bench.table)
 }
 
-struct Bench<'b> {
-    options: &'b Options,
-    program: &'b Path,
-    scratch: &'b Path,
-    table: Table,
+/// What is measured, with what, and what came out so far.
+pub(crate) struct Bench<'b> {
+    pub(crate) options: &'b Options,
+    pub(crate) program: &'b Path,
+    pub(crate) scratch: &'b Path,
+    pub(crate) table: Table,
 }
 
 /// What all of the short rows share.
@@ -105,7 +115,7 @@ struct Scene {
 }
 
 /// One side of a row: does one turn and says how much it did.
-type Side<'s> = Box<dyn FnMut() -> anyhow::Result<f64> + 's>;
+pub(crate) type Side<'s> = Box<dyn FnMut() -> anyhow::Result<f64> + 's>;
 
 impl Bench<'_> {
     fn basics(&mut self) -> anyhow::Result<()> {
@@ -232,9 +242,9 @@ impl Bench<'_> {
         let rates = self.take_turns(
             "CheckFileInfo",
             vec![
-                Box::new(|| requests_per_second(lectern, &mut plain, length)),
-                Box::new(|| requests_per_second(lectern, &mut signed, length)),
-                Box::new(|| requests_per_second(axum, &mut bare, length)),
+                Box::new(|| requests_per_second(&[lectern], &mut plain, length)),
+                Box::new(|| requests_per_second(&[lectern], &mut signed, length)),
+                Box::new(|| requests_per_second(&[axum], &mut bare, length)),
             ],
         )?;
         let against = "bare axum, same bytes";
@@ -323,10 +333,10 @@ impl Bench<'_> {
                     // A turn may end between the two; beginning with Lock again only renews it.
                     let mut ours: Vec<Script> =
                         tokens.iter().map(|token| Script::new(lock_and_unlock(token))).collect();
-                    requests_per_second(lectern, &mut ours, length)
+                    requests_per_second(&[lectern], &mut ours, length)
                 }),
                 Box::new(|| fdatasyncs_per_second(&scene.folder.join(".lectern"), length)),
-                Box::new(|| requests_per_second(axum, &mut bare, length)),
+                Box::new(|| requests_per_second(&[axum], &mut bare, length)),
             ],
         )?;
         let work = "Lock + Unlock, 64 at once";
@@ -442,7 +452,7 @@ impl Bench<'_> {
         let length = self.options.turn;
         let side = |(lectern, scripts): &mut (Lectern, Vec<Script>)| {
             // The cost of one: less is better.
-            requests_per_second(lectern.address(), scripts, length).map(|rate| 1e3 / rate)
+            requests_per_second(&[lectern.address()], scripts, length).map(|rate| 1e3 / rate)
         };
         let sides: Vec<Side<'_>> = served.iter_mut().map(|served| Box::new(move || side(served)) as Side<'_>).collect();
         let costs = self.take_turns("growth", sides)?;
@@ -455,7 +465,7 @@ impl Bench<'_> {
 
     /// Every side does one turn in each round, and another one begins each time, so that what disturbs the machine
     /// disturbs all of them. The medians.
-    fn take_turns(&self, work: &str, mut sides: Vec<Side<'_>>) -> anyhow::Result<Vec<f64>> {
+    pub(crate) fn take_turns(&self, work: &str, mut sides: Vec<Side<'_>>) -> anyhow::Result<Vec<f64>> {
         let count = sides.len();
         let mut results = vec![Vec::new(); count];
         for round in 0..self.options.rounds {
@@ -468,18 +478,22 @@ impl Bench<'_> {
         Ok(results.into_iter().map(median).collect())
     }
 
-    fn row(&mut self, work: &str, unit: Unit, lectern: f64, baseline: f64, against: &str, budget: Budget) {
+    pub(crate) fn row(&mut self, work: &str, unit: Unit, lectern: f64, baseline: f64, against: &str, budget: Budget) {
         let against = against.to_owned();
         self.table.rows.push(Row { work: work.to_owned(), unit, lectern, baseline, against, budget });
     }
 }
 
-fn requests_per_second(address: std::net::SocketAddr, scripts: &mut [Script], length: Duration) -> anyhow::Result<f64> {
-    Ok(turn(address, scripts, length)?.requests as f64 / length.as_secs_f64())
+pub(crate) fn requests_per_second(
+    addresses: &[SocketAddr],
+    scripts: &mut [Script],
+    length: Duration,
+) -> anyhow::Result<f64> {
+    Ok(turn(addresses, scripts, length)?.requests as f64 / length.as_secs_f64())
 }
 
-fn bytes_per_second(address: std::net::SocketAddr, scripts: &mut [Script], length: Duration) -> anyhow::Result<f64> {
-    Ok(turn(address, scripts, length)?.bytes as f64 / length.as_secs_f64())
+fn bytes_per_second(address: SocketAddr, scripts: &mut [Script], length: Duration) -> anyhow::Result<f64> {
+    Ok(turn(&[address], scripts, length)?.bytes as f64 / length.as_secs_f64())
 }
 
 /// Bytes per second of some saves.

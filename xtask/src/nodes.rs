@@ -44,10 +44,24 @@ impl Servers {
     ///
     /// If they cannot be built or started; first of all, if there is no PostgreSQL.
     pub fn start(nodes: usize, release: bool, scratch: &Path) -> anyhow::Result<Self> {
+        Self::start_with(nodes, &[], release, scratch)
+    }
+
+    /// The same with a database that keeps what it answered, which is what has to be measured. (That of the tests does not
+    /// wait for the disk.)
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::start`].
+    pub fn start_durable(nodes: usize, release: bool, scratch: &Path) -> anyhow::Result<Self> {
+        Self::start_with(nodes, &["--durable"], release, scratch)
+    }
+
+    fn start_with(nodes: usize, options: &[&str], release: bool, scratch: &Path) -> anyhow::Result<Self> {
         tools::need(PROGRAMS)?;
         let what = ["--package", "lectern-conformance", "--features", "servers", "--example", "servers"];
         let program = tools::built(&what, "servers", release)?;
-        let mut running = Running::start(Command::new(program).arg(nodes.to_string()))?;
+        let mut running = Running::start(Command::new(program).arg(nodes.to_string()).args(options))?;
         let told = running.wait_for(START_TIME_MAX, |line| serde_json::from_str::<Value>(line).ok())?;
         let text = |field: &str| {
             let text = told[field].as_str().map(str::to_owned);
