@@ -250,7 +250,8 @@ impl Host {
         Ok(Staged { id, stored })
     }
 
-    /// Makes staged bytes the content of a file, if `permitted`, and the folder show it.
+    /// Makes staged bytes the content of a file, if `permitted`, and the folder show it. `first` is the file as it was read
+    /// some time ago.
     pub(crate) async fn save(
         &self,
         by: &Caller,
@@ -259,7 +260,12 @@ impl Host {
         facts: &SaveFacts,
         permitted: impl Fn(&FileRecord, Timestamp) -> Result<(), Refusal> + Send + Sync,
     ) -> Result<FileRecord, Refusal> {
-        let (first, shown) = self.to_be_saved(&first.id).await?;
+        let (first, shown) = match self.ports.tree {
+            Some(_) => self.to_be_saved(&first.id).await?,
+            // Whatever was done to it meanwhile gave its record another revision: the commit finds out, and only then is it
+            // read anew. Nobody is refused by what was read first.
+            None => (first.clone(), Shown::Nowhere),
+        };
         let user = &by.user.id;
         let (record, ()) = self
             .update_shown(&first.id, Some(&first), |record, now| {

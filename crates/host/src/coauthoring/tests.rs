@@ -251,3 +251,56 @@ async fn a_refresh_that_comes_too_late_is_refused_and_a_known_version_brings_no_
     let table = host.coauth_table(&world.caller("anna").await, Some(&first.version)).unwrap();
     assert_eq!(ids(&table), [""; 0]);
 }
+
+/// What happens between the moment a client is let in and the end of its body, and what becomes of its save with lock `A`.
+///
+/// | let in with | meanwhile | the save |
+/// |---|---|---|
+/// | `A` | nothing | saved over the first version |
+/// | `A` | another save with `A` | saved over that one |
+/// | `A` | `A` was released | refused |
+/// | `A` | `A` was released, `B` taken | refused |
+/// | `B` | `A` came in its place | saved |
+/// | `A` | the file was deleted | not found |
+#[tokio::test]
+async fn a_save_is_judged_by_the_file_as_it_is_when_its_bytes_are_here() {
+    let (terms, facts) = (LockTerms::default(), SaveFacts::default());
+    for (first, meanwhile, status, versions) in [
+        ("A", "nothing", 200, 1),
+        ("A", "saved", 200, 2),
+        ("A", "released", 409, 0),
+        ("A", "taken", 409, 0),
+        ("B", "relocked", 200, 1),
+        ("A", "deleted", 404, 0),
+    ] {
+        let world = World::new().await;
+        let (host, a, b) = (&world.host, lock_id("A"), lock_id("B"));
+        host.lock(&world.caller("anna").await, lock_id(first), terms).await.unwrap();
+        let early = world.caller("anna").await;
+        let other = world.caller("bert").await;
+        match meanwhile {
+            "saved" => drop(host.put_file(&other, Some(&a), &facts, full("bert's")).await.unwrap()),
+            "released" => drop(host.unlock(&other, &a).await.unwrap()),
+            "taken" => {
+                host.unlock(&other, &a).await.unwrap();
+                host.lock(&world.caller("bert").await, b, terms).await.unwrap();
+            }
+            "relocked" => drop(host.unlock_and_relock(&other, &b, &a, terms).await.unwrap()),
+            "deleted" => {
+                host.unlock(&other, &a).await.unwrap();
+                host.delete_file(&world.caller("bert").await).await.unwrap();
+            }
+            _ => {}
+        }
+        let answer = host.put_file(&early, Some(&a), &facts, full("anna's")).await;
+        let told = match &answer {
+            Ok(_) => 200,
+            Err(Refusal { error: WopiError::LockMismatch { .. }, .. }) => 409,
+            Err(Refusal { error: WopiError::NotFound, .. }) => 404,
+            Err(refusal) => panic!("{meanwhile}: {refusal:?}"),
+        };
+        assert_eq!(told, status, "{meanwhile}");
+        let kept = host.ports.registry.versions(&early.file().unwrap().id).await.unwrap();
+        assert_eq!(kept.len(), versions, "{meanwhile}");
+    }
+}
