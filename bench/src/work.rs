@@ -39,7 +39,7 @@ const TRANSFER_BYTES: usize = 100_000_000;
 /// How long all of them together may take.
 const TRANSFER_TIME_MAX: Duration = Duration::from_secs(900);
 /// What the process may have then: 96 MiB.
-pub(crate) const MEMORY_BUDGET: f64 = 96.0 * 1024.0 * 1024.0;
+const MEMORY_BUDGET: f64 = 96.0 * 1024.0 * 1024.0;
 /// Files over which a start is measured.
 const START_FILES: usize = 100_000;
 /// How long a start may take, in milliseconds.

@@ -17,8 +17,8 @@ use crate::tools::{self, Running};
 /// What the database of the nodes needs on this machine.
 pub const PROGRAMS: &[(&str, &str, &str)] = &[("initdb", "postgresql", "the database that nodes share")];
 
-/// How long the servers may take to end.
-const STOP_TIME_MAX: Duration = Duration::from_secs(20);
+/// How long the servers may take to end, and to remove what a benchmark has left with them.
+const STOP_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// How often something unfinished is asked again.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
