@@ -25,9 +25,11 @@ const WORK_MAX: usize = 2_000_000;
 /// How many calls are shown of a history that cannot be explained, at most.
 const SHOWN_MAX: usize = 40;
 
-/// How often a shorter history is tried, to show that one, and how many pairs are looked at for each of its answers.
+/// How often a shorter history is tried, to show that one, and how many pairs are looked at for each of its answers, and
+/// for all of them.
 const SHRINK_TRIES_MAX: usize = 200;
 const SHRINK_PAIRS_MAX: usize = 2_000;
+const SHRINK_WORK_MAX: usize = 50_000;
 
 /// What was found out about a history that can be explained.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -56,26 +58,23 @@ pub(crate) fn check(history: &History) -> Result<Explained, String> {
 /// The same, with so many pairs at most for one answer.
 pub(crate) fn check_within(history: &History, pairs_max: usize) -> Result<Explained, String> {
     let perhaps = |calls: &[Call]| calls.iter().filter(|call| call.got == Got::Perhaps).count();
-    let mut last = Err(String::new());
-    // What can be explained without calls that left no trace can be explained.
-    for all in [false, true] {
-        let relevant = relevant(&history.calls);
-        let calls = history.calls.iter().zip(&relevant).filter(|(_, relevant)| all || **relevant);
-        let calls = calls.map(|(call, _)| call.clone()).collect();
-        let calls = without_renewals_in_doubt(calls);
+    let relevant = relevant(&history.calls);
+    let search = |calls: &[Call]| {
         let first = File::new(history.content, history.name);
-        let known = known_at_quiet(&calls, &history.quiet);
-        let search = Search::new(first, &calls, &history.quiet, pairs_max);
-        last = match search.run(&known) {
-            Ok(Searched { pairs, undecided }) => {
-                let (all, relevant) = (perhaps(&history.calls), perhaps(&calls));
-                let (answered, stretches) = (history.calls.len() - all, history.quiet.len() + 1);
-                return Ok(Explained { answered, perhaps: all, relevant, pairs, stretches, undecided });
-            }
-            Err(Stuck { at, certain }) => Err(excerpt(history, &calls, at, certain.as_ref())),
-        };
-    }
-    last
+        let known = known_at_quiet(calls, &history.quiet);
+        let Searched { pairs, undecided } =
+            Search::new(first, calls, &history.quiet, (pairs_max, WORK_MAX)).run(&known)?;
+        let (all, relevant) = (perhaps(&history.calls), perhaps(calls));
+        let (answered, stretches) = (history.calls.len() - all, history.quiet.len() + 1);
+        Ok(Explained { answered, perhaps: all, relevant, pairs, stretches, undecided })
+    };
+    // What can be explained without calls that left no trace can be explained.
+    let left_a_trace = history.calls.iter().zip(relevant).filter(|(_, relevant)| *relevant);
+    let calls = without_renewals_in_doubt(left_a_trace.map(|(call, _)| call.clone()).collect());
+    search(&calls).or_else(|_| {
+        let calls = without_renewals_in_doubt(history.calls.clone());
+        search(&calls).map_err(|Stuck { at, certain }| excerpt(history, &calls, at, certain.as_ref()))
+    })
 }
 
 /// How the file may be, and which calls on their way it has carried out, or never can any more.
@@ -143,12 +142,13 @@ struct Search<'h> {
     calls: &'h [Call],
     quiet: &'h [u64],
     pairs_max: usize,
+    work_max: usize,
     /// For each call of which nobody knows the first such call that asked the same.
     first_alike: Vec<usize>,
 }
 
 impl<'h> Search<'h> {
-    fn new(first: File, calls: &'h [Call], quiet: &'h [u64], pairs_max: usize) -> Self {
+    fn new(first: File, calls: &'h [Call], quiet: &'h [u64], (pairs_max, work_max): (usize, usize)) -> Self {
         let mut first_alike: Vec<usize> = (0..calls.len()).collect();
         for at in 0..calls.len() {
             let same = |other: &usize| calls[*other].got == Got::Perhaps && calls[*other].asked == calls[at].asked;
@@ -156,7 +156,7 @@ impl<'h> Search<'h> {
                 first_alike[at] = (0..at).find(same).unwrap_or(at);
             }
         }
-        Self { first, calls, quiet, pairs_max, first_alike }
+        Self { first, calls, quiet, pairs_max, work_max, first_alike }
     }
 
     /// Looks for an explanation. Where it is too much it goes on with the next of these, which were read at quiet moments.
@@ -306,7 +306,7 @@ impl<'h> Search<'h> {
                     done.insert(next);
                     *work += 1;
                     let seen = add(self.with_idle(Pair { file, done }, &known, by), &mut to_do);
-                    if seen > self.pairs_max || *work > WORK_MAX {
+                    if seen > self.pairs_max || *work > self.work_max {
                         return Err(TooMuch);
                     }
                 }
@@ -497,7 +497,7 @@ fn excerpt(history: &History, calls: &[Call], at: usize, certain: Option<&Certai
         None => File::new(history.content, history.name),
     };
     let is_wrong = |calls: &[Call]| {
-        let search = Search::new(first.clone(), calls, &history.quiet, SHRINK_PAIRS_MAX);
+        let search = Search::new(first.clone(), calls, &history.quiet, (SHRINK_PAIRS_MAX, SHRINK_WORK_MAX));
         search.run(&[]).is_err_and(|stuck| calls[stuck.at] == wrong)
     };
     // Without a call that changed nothing, a file that could explain all could still explain the rest. So what cannot be
