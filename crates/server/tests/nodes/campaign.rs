@@ -39,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) files: usize,
     /// How long until a quiet moment, when everything is stopped and looked at in between.
     pub(crate) quiet_every: Duration,
+    /// Of so many stretches of a file's history, from one quiet moment to the next, the checker may give up one.
+    pub(crate) undecided_one_in: usize,
     /// Whether a node is frozen for longer than a lock lasts.
     pub(crate) past_a_lock: bool,
     /// Whether the database has a standby, which takes over in the middle.
