@@ -231,8 +231,15 @@ pub async fn a_visit_has_what_is_shared_now(registry: Fresh) {
     assert_eq!(shares("x").await.2.as_deref(), Some(&link));
     registry.revoke_link(&link.id, Timestamp(3)).await.unwrap();
     assert_eq!(shares("x").await.2.unwrap().revoked_at, Some(Timestamp(3)));
-    registry.commit_user(&User { role: Role::Administrator, ..vera }).await.unwrap();
-    assert_eq!(shares("v").await, (vec![], 0, None, true));
+    // Also for who comes to change everything, and for who does not any more.
+    let vera = registry.commit_user(&User { role: Role::Administrator, ..vera }).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(shares("v").await, (vec![], 0, None, true));
+    }
+    registry.commit_user(&User { role: Role::Viewer, ..vera }).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(shares("v").await, (vec![1, 0, 0], 0, None, true));
+    }
 }
 
 /// Whether anybody else sees everything depends on roles, and on who is shut out.

@@ -1,6 +1,6 @@
 //! The registry in PostgreSQL, for several nodes.
 //!
-//! Nothing is kept in memory but connections and prepared statements: another node may have changed anything a moment ago.
+//! Nothing of what is read is kept in memory: another node may have changed anything a moment ago.
 //! So what counts is how often the database is asked. Everything that lets a request in is one statement (`visits`), and so
 //! is every commit: where several tables change, they change in one statement (`WITH … AS (UPDATE … RETURNING …) INSERT …`),
 //! in a transaction of its own. There is no moment at which a node that dies or freezes holds what others need.
@@ -59,6 +59,7 @@ pub struct PostgresRegistry {
     name: String,
     pool: Pool,
     stamps: Stamps,
+    sharers: visits::Sharers,
 }
 
 impl PostgresRegistry {
@@ -72,7 +73,7 @@ impl PostgresRegistry {
         let (targets, name) = targets::targets(&settings)?;
         let (pool, stamps) = (Pool::new(targets, settings), Stamps::new());
         migrations::apply(&pool, stamps.random()).await?;
-        Ok(Self { name, pool, stamps })
+        Ok(Self { name, pool, stamps, sharers: visits::Sharers::new() })
     }
 
     /// Closes the connections that are idle, and the others as soon as they are. Whatever is asked after this is refused

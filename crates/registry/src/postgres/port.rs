@@ -260,7 +260,7 @@ impl Registry for PostgresRegistry {
     }
 
     async fn visit(&self, session: &SessionId, file: Option<&FileId>) -> Result<Visit> {
-        Ok(visits::visit(&self.pool, session, file).await?)
+        Ok(visits::visit(&self.pool, &self.sharers, session, file).await?)
     }
 
     async fn sessions(&self, user: &UserId) -> Result<Vec<Session>> {
