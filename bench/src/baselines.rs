@@ -157,6 +157,40 @@ pub(crate) fn write_hash_sync(folder: &Path, saves: &[[Bytes; 2]]) -> anyhow::Re
     Ok(took)
 }
 
+/// What a directory of objects costs at least: so many threads, each of which writes new files of these bytes, hashes them,
+/// and syncs the file and its directory, one of `DIRECTORIES` in turns. How many files per second. They stay.
+pub(crate) fn objects_per_second(folder: &Path, bytes: &[u8], threads: usize, length: Duration) -> anyhow::Result<f64> {
+    const DIRECTORIES: usize = 256;
+    let directories: Vec<PathBuf> = (0..DIRECTORIES).map(|number| folder.join(format!("{number:02x}"))).collect();
+    for directory in &directories {
+        std::fs::create_dir_all(directory)?;
+    }
+    let stamp = std::time::UNIX_EPOCH.elapsed()?.as_nanos();
+    let begun = Instant::now();
+    let write = |thread: usize| -> std::io::Result<u64> {
+        let mut count = 0;
+        while begun.elapsed() < length {
+            let directory = &directories[(thread + threads * usize::try_from(count).unwrap_or(0)) % DIRECTORIES];
+            let mut file = File::create_new(directory.join(format!("{stamp}-{thread}-{count}")))?;
+            std::hint::black_box(digest::digest(&digest::SHA256, bytes));
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            File::open(directory)?.sync_all()?;
+            count += 1;
+        }
+        Ok(count)
+    };
+    let mut count = 0;
+    std::thread::scope(|scope| -> anyhow::Result<()> {
+        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || write(thread))).collect();
+        for thread in threads {
+            count += thread.join().map_err(|_| anyhow::anyhow!("a thread that writes panicked"))??;
+        }
+        Ok(())
+    })?;
+    Ok(count as f64 / begun.elapsed().as_secs_f64())
+}
+
 /// One `fdatasync` per operation, the cheapest durable write there is: the same block of a file, over and over. How many
 /// per second.
 pub(crate) fn fdatasyncs_per_second(folder: &Path, turn: Duration) -> anyhow::Result<f64> {
@@ -219,12 +253,16 @@ mod tests {
     }
 
     #[test]
-    fn plain_file_work_takes_time_and_leaves_nothing() {
+    fn plain_file_work_takes_time_and_only_objects_stay() {
         let scratch = tempfile::tempdir().unwrap();
         let save = [Bytes::from_static(b"12345678"), Bytes::from(vec![7; 600_000])];
         let took = write_hash_sync(scratch.path(), &[save.clone(), save]).unwrap();
         assert_eq!(took.len(), 2);
         assert!(fdatasyncs_per_second(scratch.path(), Duration::from_millis(20)).unwrap() > 0.0);
         assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
+        let objects = scratch.path().join("objects");
+        for _ in 0..2 {
+            assert!(objects_per_second(&objects, b"bytes", 3, Duration::from_millis(20)).unwrap() > 0.0);
+        }
     }
 }

@@ -16,7 +16,7 @@ use xtask::lectern::{Lectern, Target};
 use xtask::nodes::Servers;
 use xtask::tools;
 
-use crate::baselines::memory_of;
+use crate::baselines::{memory_of, objects_per_second};
 use crate::load::{self, Script, Transfer, fetch};
 use crate::pgbench::{Pgbench, Rows};
 use crate::requests::{get, lock_and_unlock, post, post_head};
@@ -43,8 +43,8 @@ const CONTAINERS: &str = "one/two/three";
 const ASKED: usize = 2 * CLIENTS;
 /// The size of a save.
 const SAVE_BYTES: usize = 100_000;
-/// How much of the disk saves may take, as far as is known before: this many in a second would be a surprise.
-const SAVES_PER_SECOND_MAX: usize = 2000;
+/// How many saves a second are reckoned with when it is asked whether the disk has room for them.
+const SAVES_PER_SECOND_MAX: usize = 1500;
 /// What others that work on this machine keep of its disk.
 const DISK_RESERVE: u64 = 3 << 30;
 /// Clients that upload at once, and how much each of them.
@@ -73,6 +73,8 @@ struct Baseline {
     /// How many requests a run of the script stands for.
     requests: f64,
     budget: Budget,
+    /// A directory for as many files as a program can write that does nothing else.
+    objects: Option<PathBuf>,
 }
 
 /// Files that some work is about, by their numbers.
@@ -128,7 +130,8 @@ impl Bench<'_> {
 
     fn put_file_of_nodes(&mut self, scene: &Scene, [ours, theirs]: [&Files; 2]) -> anyhow::Result<()> {
         let seconds = self.options.rounds * (self.options.turn.as_secs_f64().ceil() as usize + 1);
-        let needed = 4 * seconds * SAVES_PER_SECOND_MAX * SAVE_BYTES;
+        // One node and three, over both stores, and the plain files.
+        let needed = 5 * seconds * SAVES_PER_SECOND_MAX * SAVE_BYTES;
         if !self.has_room(PUT_FILE, needed as u64)? {
             return Ok(());
         }
@@ -158,13 +161,17 @@ impl Bench<'_> {
         let start = |address: &SocketAddr| Lectern::start_node(self.program, &config, *address, &public_url);
         let nodes = scene.servers.nodes[NODES..].iter().map(start).collect::<anyhow::Result<Vec<_>>>()?;
         let over_directory = format!("{PUT_FILE} to a directory");
-        self.beside_pgbench(&over_directory, scene, &nodes, &mut scripts, &baseline)?;
+        let plain = scene.place.join("plain");
+        let with = Baseline { objects: Some(plain.clone()), ..baseline };
+        self.beside_pgbench(&over_directory, scene, &nodes, &mut scripts, &with)?;
         drop(nodes);
         fs::remove_dir_all(&objects)?;
+        fs::remove_dir_all(&plain)?;
         Ok(())
     }
 
-    /// The scripts against one node, against all of them, and what the database does alone.
+    /// The scripts against one node, against all of them, and what the database does alone; where saves go into a directory,
+    /// also what it and a program do that only writes the same bytes, one after the other.
     fn beside_pgbench(
         &mut self,
         work: &str,
@@ -175,16 +182,23 @@ impl Bench<'_> {
     ) -> anyhow::Result<()> {
         let addresses: Vec<SocketAddr> = nodes.iter().map(Lectern::address).collect();
         let length = self.options.turn;
-        let scripts = std::cell::RefCell::new(scripts);
-        let sides: Vec<Side<'_>> = vec![
+        let (scripts, bytes) = (std::cell::RefCell::new(scripts), vec![b'p'; SAVE_BYTES]);
+        let mut sides: Vec<Side<'_>> = vec![
             Box::new(|| requests_per_second(&addresses[..1], &mut scripts.borrow_mut(), length)),
             Box::new(|| requests_per_second(&addresses, &mut scripts.borrow_mut(), length)),
             Box::new(|| Ok(scene.pgbench.per_second(&baseline.script, CLIENTS, length)? * baseline.requests)),
         ];
+        if let Some(objects) = &baseline.objects {
+            sides.push(Box::new(|| objects_per_second(objects, &bytes, CLIENTS, length)));
+        }
         let rates = self.take_turns(work, sides)?;
         for (rate, nodes) in [(rates[0], "one node"), (rates[1], "three nodes")] {
             let work = format!("{work}, {nodes}");
             self.row(&work, Unit::PerSecond, rate, rates[2], "pgbench", baseline.budget);
+            if let Some(objects) = rates.get(3) {
+                let both = 1.0 / (1.0 / rates[2] + 1.0 / objects);
+                self.row(&work, Unit::PerSecond, rate, both, "pgbench, then write, SHA-256, fsync", Budget::None);
+            }
         }
         Ok(())
     }
@@ -271,7 +285,7 @@ impl Scene {
     /// A script for `pgbench`, each run of which stands for so many requests.
     fn baseline(&self, name: &str, script: &str, requests: f64) -> anyhow::Result<Baseline> {
         let script = self.pgbench.script(name, script)?;
-        Ok(Baseline { script, requests, budget: Budget::AtLeast(OF_THE_DATABASE) })
+        Ok(Baseline { script, requests, budget: Budget::AtLeast(OF_THE_DATABASE), objects: None })
     }
 
     /// A token for each of these files, and with it a session.
