@@ -60,15 +60,6 @@ const BREAKINGS: &[Breaking] = &[
             "Err(_) if uncertain => return Ok(()),\n            Err(error) => return Err(error),",
         )],
     },
-    Breaking {
-        name: "lapsed-lock",
-        what: "a lock never runs out for the node that looks at it",
-        edits: &[(
-            "crates/host/src/locks.rs",
-            "let locks: Vec<_> = table.locks().iter().filter(|lock| now < lock.expires_at).collect();",
-            "let locks: Vec<_> = table.locks().iter().collect();",
-        )],
-    },
 ];
 
 /// The statements that commit a file.
