@@ -231,6 +231,13 @@ impl Page {
             words = quoted(words),
         );
         let place = self.until(&format!("{selector} {words:?} can be clicked"), &script);
+        if self.session != self.tab {
+            // Whom a press in the tab hits is looked up in what the tab has drawn: a dialog that has just closed may still be
+            // in the way of the frame there.
+            let drawn = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))";
+            let drawn = json!({ "expression": drawn, "awaitPromise": true });
+            let _ = self.wire.ask(&self.tab, "Runtime.evaluate", drawn);
+        }
         let number = |value: &Value| value.as_f64().unwrap_or_default();
         let (left, top) = self.corner();
         let (x, y) = (left + number(&place[0]), top + number(&place[1]));
