@@ -72,9 +72,17 @@ struct Baseline {
     script: PathBuf,
     /// How many requests a run of the script stands for.
     requests: f64,
-    budget: Budget,
+    /// Where a request has bytes to keep.
+    bytes: Option<WithBytes>,
+}
+
+/// What else a save is compared with, whose bytes the script leaves out.
+#[derive(Clone)]
+struct WithBytes {
+    /// The database keeps them, too.
+    script: PathBuf,
     /// A directory for as many files as a program can write that does nothing else.
-    objects: Option<PathBuf>,
+    plain: Option<PathBuf>,
 }
 
 /// Files that some work is about, by their numbers.
@@ -130,8 +138,8 @@ impl Bench<'_> {
 
     fn put_file_of_nodes(&mut self, scene: &Scene, [ours, theirs]: [&Files; 2]) -> anyhow::Result<()> {
         let seconds = self.options.rounds * (self.options.turn.as_secs_f64().ceil() as usize + 1);
-        // One node and three, over both stores, and the plain files.
-        let needed = 5 * seconds * SAVES_PER_SECOND_MAX * SAVE_BYTES;
+        // One node and three, over both stores; the plain files; and twice (rows, log) what the database keeps.
+        let needed = 7 * seconds * SAVES_PER_SECOND_MAX * SAVE_BYTES;
         if !self.has_room(PUT_FILE, needed as u64)? {
             return Ok(());
         }
@@ -145,12 +153,13 @@ impl Bench<'_> {
             let save = |byte: u8| Bytes::from([&head[..], &vec![byte; SAVE_BYTES][..]].concat());
             scripts.push(Script::new(vec![save(b'a'), save(b'b')]));
         }
-        let baseline = scene.baseline("saved", &scene.rows(theirs, true)?.saved(SAVE_BYTES), 1.0)?;
-        // The S3 server of the tests runs on the same processors, hashes every body twice and writes three files for each:
-        // it alone takes more than the database. So that row has no budget.
+        let rows = scene.rows(theirs, true)?;
+        scene.pgbench.make_bodies()?;
+        let script = scene.pgbench.script("saved", &rows.saved(SAVE_BYTES))?;
+        let mut baseline = scene.baseline("saved-without-bytes", &rows.saved_without_bytes(SAVE_BYTES), 1.0)?;
+        baseline.bytes = Some(WithBytes { script: script.clone(), plain: None });
         let over_s3 = format!("{PUT_FILE} to S3");
-        let without = Baseline { budget: Budget::None, ..baseline.clone() };
-        self.beside_pgbench(&over_s3, scene, &scene.nodes, &mut scripts, &without)?;
+        self.beside_pgbench(&over_s3, scene, &scene.nodes, &mut scripts, &baseline)?;
         // The same files, whose next contents go into a directory: nobody asks for those before.
         let objects = scene.place.join("objects");
         fs::create_dir(&objects)?;
@@ -162,16 +171,17 @@ impl Bench<'_> {
         let nodes = scene.servers.nodes[NODES..].iter().map(start).collect::<anyhow::Result<Vec<_>>>()?;
         let over_directory = format!("{PUT_FILE} to a directory");
         let plain = scene.place.join("plain");
-        let with = Baseline { objects: Some(plain.clone()), ..baseline };
-        self.beside_pgbench(&over_directory, scene, &nodes, &mut scripts, &with)?;
+        baseline.bytes = Some(WithBytes { script, plain: Some(plain.clone()) });
+        self.beside_pgbench(&over_directory, scene, &nodes, &mut scripts, &baseline)?;
         drop(nodes);
         fs::remove_dir_all(&objects)?;
         fs::remove_dir_all(&plain)?;
         Ok(())
     }
 
-    /// The scripts against one node, against all of them, and what the database does alone; where saves go into a directory,
-    /// also what it and a program do that only writes the same bytes, one after the other.
+    /// The scripts against one node, against all of them, and what the database does alone. A save stands beside a database
+    /// that keeps its bytes, too; and, without a budget, beside what a save is without bytes, and beside that and a program
+    /// that only writes files of the same bytes, one after the other.
     fn beside_pgbench(
         &mut self,
         work: &str,
@@ -182,22 +192,31 @@ impl Bench<'_> {
     ) -> anyhow::Result<()> {
         let addresses: Vec<SocketAddr> = nodes.iter().map(Lectern::address).collect();
         let length = self.options.turn;
-        let (scripts, bytes) = (std::cell::RefCell::new(scripts), vec![b'p'; SAVE_BYTES]);
+        let (scripts, piece) = (std::cell::RefCell::new(scripts), vec![b'p'; SAVE_BYTES]);
         let mut sides: Vec<Side<'_>> = vec![
             Box::new(|| requests_per_second(&addresses[..1], &mut scripts.borrow_mut(), length)),
             Box::new(|| requests_per_second(&addresses, &mut scripts.borrow_mut(), length)),
             Box::new(|| Ok(scene.pgbench.per_second(&baseline.script, CLIENTS, length)? * baseline.requests)),
         ];
-        if let Some(objects) = &baseline.objects {
-            sides.push(Box::new(|| objects_per_second(objects, &bytes, CLIENTS, length)));
+        if let Some(bytes) = &baseline.bytes {
+            sides.push(Box::new(|| scene.pgbench.per_second_with_bodies(&bytes.script, SAVE_BYTES, CLIENTS, length)));
+            if let Some(plain) = &bytes.plain {
+                sides.push(Box::new(|| objects_per_second(plain, &piece, CLIENTS, length)));
+            }
         }
         let rates = self.take_turns(work, sides)?;
+        let half = Budget::AtLeast(OF_THE_DATABASE);
         for (rate, nodes) in [(rates[0], "one node"), (rates[1], "three nodes")] {
             let work = format!("{work}, {nodes}");
-            self.row(&work, Unit::PerSecond, rate, rates[2], "pgbench", baseline.budget);
-            if let Some(objects) = rates.get(3) {
-                let both = 1.0 / (1.0 / rates[2] + 1.0 / objects);
-                self.row(&work, Unit::PerSecond, rate, both, "pgbench, then write, SHA-256, fsync", Budget::None);
+            let Some(with_bytes) = rates.get(3) else {
+                self.row(&work, Unit::PerSecond, rate, rates[2], "pgbench", half);
+                continue;
+            };
+            self.row(&work, Unit::PerSecond, rate, *with_bytes, "pgbench", half);
+            self.row(&work, Unit::PerSecond, rate, rates[2], "pgbench without the bytes", Budget::None);
+            if let Some(plain) = rates.get(4) {
+                let both = 1.0 / (1.0 / rates[2] + 1.0 / plain);
+                self.row(&work, Unit::PerSecond, rate, both, "the same, then write, SHA-256, fsync", Budget::None);
             }
         }
         Ok(())
@@ -285,7 +304,7 @@ impl Scene {
     /// A script for `pgbench`, each run of which stands for so many requests.
     fn baseline(&self, name: &str, script: &str, requests: f64) -> anyhow::Result<Baseline> {
         let script = self.pgbench.script(name, script)?;
-        Ok(Baseline { script, requests, budget: Budget::AtLeast(OF_THE_DATABASE), objects: None })
+        Ok(Baseline { script, requests, bytes: None })
     }
 
     /// A token for each of these files, and with it a session.

@@ -15,6 +15,11 @@ use xtask::tools;
 const SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off \
      -c enable_mergejoin=off -c random_page_cost=1.1 -c jit=off";
 
+/// A table of the benchmark's own: where a database that does everything alone keeps contents.
+const BODIES: &str = "bench_bodies";
+/// What contents there consist of, as two hexadecimal digits.
+const BODY_BYTE: &str = "61";
+
 /// The client of PostgreSQL's own benchmark, and a database.
 pub(crate) struct Pgbench {
     program: PathBuf,
@@ -35,6 +40,15 @@ impl Pgbench {
         Ok(Self { program, url: url.to_owned(), folder: folder.to_owned() })
     }
 
+    /// Makes the table for contents. It keeps them as they are: to look for repetitions would only take time.
+    pub(crate) fn make_bodies(&self) -> anyhow::Result<()> {
+        self.ask(&format!(
+            "CREATE TABLE {BODIES} (content_id BYTEA PRIMARY KEY, body BYTEA NOT NULL); \
+             ALTER TABLE {BODIES} ALTER body SET STORAGE EXTERNAL"
+        ))?;
+        Ok(())
+    }
+
     /// The one value that a statement gives.
     pub(crate) fn ask(&self, sql: &str) -> anyhow::Result<String> {
         let psql = tools::which("psql").context("there is no psql")?;
@@ -47,6 +61,22 @@ impl Pgbench {
         let path = self.folder.join(format!("{name}.sql"));
         std::fs::write(&path, text)?;
         Ok(path)
+    }
+
+    /// The same for a script that puts contents into that table. It is looked at whether they are there; then they go.
+    pub(crate) fn per_second_with_bodies(
+        &self,
+        script: &Path,
+        bytes: usize,
+        clients: usize,
+        length: Duration,
+    ) -> anyhow::Result<f64> {
+        let rate = self.per_second(script, clients, length)?;
+        let short = self.ask(&format!("SELECT count(*) FROM {BODIES} WHERE octet_length(body) <> {bytes}"))?;
+        let there = self.ask(&format!("SELECT count(*) FROM {BODIES}"))?.parse::<f64>()?;
+        ensure!(short == "0" && there >= rate, "the database keeps {there} contents, {short} of another size");
+        self.ask(&format!("TRUNCATE {BODIES}"))?;
+        Ok(rate)
     }
 
     /// How often in a second so many clients together run a script to its end, after a second that is not counted.
@@ -131,17 +161,34 @@ impl Rows {
         format!("{}{look}{locked}{look}{unlocked}", self.choice())
     }
 
-    /// PutFile: the file has another content, and the one before is a version.
+    /// PutFile without its bytes: the file has another content, and the one before is a version.
+    pub(crate) fn saved_without_bytes(&self, bytes: usize) -> String {
+        self.saving(bytes, "")
+    }
+
+    /// PutFile as a database does it alone: the same, and the bytes stay in a row of [`BODIES`], in the same statement.
+    ///
+    /// They are a constant of the statement, which is prepared once. So they neither cross a socket each time nor are they
+    /// hashed, both of which a save of ours has to do.
     pub(crate) fn saved(&self, bytes: usize) -> String {
-        let (choice, look, file) = (self.choice(), self.look(), self.file());
-        let of = |salt: &str| format!("int8send(:c) || int8send({salt})");
-        let (content, old) = (of("1"), of("2"));
-        let sha256 = format!("{} || {}", of("3"), of("4"));
+        let body = format!("decode(repeat('{BODY_BYTE}', {bytes}), 'hex')");
+        self.saving(bytes, &format!(", kept AS (INSERT INTO {BODIES} SELECT {}, {body} FROM done)", self.content()))
+    }
+
+    /// The id of the new content.
+    fn content(&self) -> String {
+        "int8send(:c) || int8send(1)".to_owned()
+    }
+
+    fn saving(&self, bytes: usize, kept: &str) -> String {
+        let (choice, look, file, content) = (self.choice(), self.look(), self.file(), self.content());
+        let old = "int8send(:c) || int8send(2)";
+        let sha256 = "int8send(:c) || int8send(3) || int8send(:c) || int8send(4)";
         format!(
             "\\set c random(1, 9000000000000000000)\n{choice}{look}\
              WITH done AS (UPDATE files SET revision = revision + 1, version = version + 1, content_id = {content}, \
              content_size = {bytes}, content_sha256 = {sha256}, modified_at_100ns = modified_at_100ns + 1, \
-             saved_by = 'alice' WHERE id = {file} RETURNING id, version) \
+             saved_by = 'alice' WHERE id = {file} RETURNING id, version){kept} \
              INSERT INTO versions (file_id, version, content_id, content_size, content_sha256, modified_at_100ns, \
              saved_by, editors, autosave, keep) \
              SELECT id, version - 1, {old}, {bytes}, {sha256}, 1, 'alice', '[]', 0, 0 FROM done;\n"
@@ -169,7 +216,8 @@ mod tests {
         assert!(rows(false).seen().starts_with("\\set n random(1, 2)\nSELECT "));
         assert_eq!(rows(true).locked_and_unlocked().matches("UPDATE").count(), 2);
         // A statement for each line but those that begin with a backslash.
-        for script in [rows(true).seen(), rows(true).locked_and_unlocked(), rows(false).saved(5)] {
+        for script in [rows(true).seen(), rows(true).locked_and_unlocked(), rows(false).saved(5), rows(true).saved_without_bytes(5)] {
+            assert_eq!(script.contains("bench_bodies"), script == rows(false).saved(5));
             assert!(script.lines().all(|line| line.starts_with("\\set") || line.ends_with(';')), "{script}");
         }
     }
