@@ -216,7 +216,12 @@ mod tests {
         assert!(rows(false).seen().starts_with("\\set n random(1, 2)\nSELECT "));
         assert_eq!(rows(true).locked_and_unlocked().matches("UPDATE").count(), 2);
         // A statement for each line but those that begin with a backslash.
-        for script in [rows(true).seen(), rows(true).locked_and_unlocked(), rows(false).saved(5), rows(true).saved_without_bytes(5)] {
+        for script in [
+            rows(true).seen(),
+            rows(true).locked_and_unlocked(),
+            rows(false).saved(5),
+            rows(true).saved_without_bytes(5),
+        ] {
             assert_eq!(script.contains("bench_bodies"), script == rows(false).saved(5));
             assert!(script.lines().all(|line| line.starts_with("\\set") || line.ends_with(';')), "{script}");
         }

@@ -83,7 +83,8 @@ const IN_CONTAINER: &str = select!(
     "FROM names n CROSS JOIN files f ON f.id = n.id ",
     "WHERE n.container_id = $1 AND n.name > $2 AND n.kind = 'file' ORDER BY n.name LIMIT $3"
 );
-pub(crate) const PENDING: &str = select!("FROM files f WHERE f.pending IS NOT NULL ORDER BY f.id");
+/// In no order, as the port has it: asked for one, SQLite would go through all files by their ids instead of the index of these few.
+pub(crate) const PENDING: &str = select!("FROM files f WHERE f.pending IS NOT NULL");
 pub(crate) const DELETED_BEFORE: &str = select!("FROM files f WHERE f.deleted_at < $1 ORDER BY f.deleted_at LIMIT $2");
 pub(crate) const COUNT: &str = "SELECT count(*) FROM names WHERE kind = 'file'";
 const PLACE: &str = "SELECT container_id, name, deleted_at, revision FROM files WHERE id = $1";
@@ -466,7 +467,7 @@ mod tests {
     fn no_statement_reads_a_whole_table() {
         let folder = tempfile::tempdir().unwrap();
         let connection = open_writer(&folder.path().join("lectern.db")).unwrap();
-        for sql in [BY_ID, BY_NAME, BY_INODE, IN_CONTAINER, PLACE, EXISTS, UPDATE, UPDATE_LOCK, DELETE] {
+        for sql in [BY_ID, BY_NAME, BY_INODE, IN_CONTAINER, PENDING, PLACE, EXISTS, UPDATE, UPDATE_LOCK, DELETE] {
             let plan = plan(&connection, sql);
             assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{sql}\n{plan}");
         }
