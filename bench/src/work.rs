@@ -67,7 +67,7 @@ const CLIENT: &str = "bench";
 /// Measures everything that was asked for.
 pub(crate) fn measure(options: &Options, program: &Path, scratch: &Path) -> anyhow::Result<Table> {
     let mut bench = Bench { options, program, scratch, table: Table::default() };
-    let basics = ["CheckFileInfo", "GetFile", "PutFile", "Lock + Unlock", DELTA];
+    let basics = ["CheckFileInfo", "GetFile", "PutFile 10 MB", "Lock + Unlock", DELTA];
     if basics.iter().any(|name| options.wants(name)) {
         bench.basics()?;
     }
@@ -150,7 +150,7 @@ impl Bench<'_> {
             self.get_file(&scene, "1 MB", "1MB.bin", 8, 0.6)?;
             self.get_file(&scene, "100 MB", "100MB.bin", 4, 1.2)?;
         }
-        if self.options.wants("PutFile") {
+        if self.options.wants("PutFile 10 MB") {
             self.put_file(&scene)?;
         }
         if self.options.wants("Lock + Unlock") {
