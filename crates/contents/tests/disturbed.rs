@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http_body_util::BodyExt as _;
+use aws_lc_rs::digest;
+use futures_util::StreamExt as _;
+use http_body_util::{BodyExt as _, StreamBody};
 use lectern_conformance::contents::{bytes, content, fresh_id, ids, in_frames, read};
 use lectern_conformance::tree::{Ground, path};
 use lectern_contents::Folder;
@@ -153,6 +155,31 @@ fn a_put_that_is_dropped_at_any_moment_leaves_nothing_or_was_done() {
         }
         assert!(dropped > 0 && done > 0, "both ends were seen: {dropped}, {done}");
     });
+}
+
+/// A thread that writes ends whenever nothing waits, and the next one begins with what waits by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pieces_stay_in_order_at_whatever_pace_they_come() {
+    let (_scratch, folder, _) = scratch();
+    let data = bytes(1_500_000, 7);
+    for round in 0..60_usize {
+        let frames: Vec<_> = (0..15).map(|n| (n, data.slice(n * 100_000..(n + 1) * 100_000))).collect();
+        let paced = futures_util::stream::iter(frames).then(move |(n, frame)| async move {
+            match (n * 7 + round) % 5 {
+                0 => tokio::time::sleep(Duration::from_micros(1500)).await,
+                1 => tokio::task::yield_now().await,
+                _ => {}
+            }
+            Ok(http_body::Frame::data(frame))
+        });
+        let id = fresh_id();
+        let stored = folder.put(&id, StreamBody::new(paced).boxed_unsync(), 2 << 20).await.unwrap();
+        assert_eq!(stored.size, 1_500_000);
+        let differs = content(&folder, &id).await.unwrap().iter().zip(&data).position(|(one, other)| one != other);
+        assert_eq!(differs, None, "round {round}");
+        assert_eq!(stored.sha256.as_slice(), digest::digest(&digest::SHA256, &data).as_ref());
+        folder.remove(&id).await.unwrap();
+    }
 }
 
 #[tokio::test]

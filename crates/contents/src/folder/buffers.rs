@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// What all streams together may hold, while there are no more than some 250 of them.
+/// What all streams together may hold, while there are no more than some 170 of them.
 const STREAMS_BYTES_MAX: usize = 16 << 20;
-/// A stream holds one piece that is on its way and one that is being filled.
-const PIECES_PER_STREAM: usize = 2;
+/// A stream holds one piece that is on its way, one that waits for that, and one that is being filled.
+const PIECES_PER_STREAM: usize = 3;
 /// Largest piece: beyond that, reading and writing get no faster.
 pub(super) const PIECE_BYTES_MAX: usize = 256 << 10;
 /// Smallest piece, however many streams there are: below that, calls cost more than copying.
@@ -149,10 +149,10 @@ mod tests {
     #[test]
     fn the_more_streams_the_smaller_the_pieces() {
         for (streams, bytes) in
-            [(0, 256), (1, 256), (32, 256), (33, 128), (64, 128), (100, 64), (200, 32), (256, 32), (100_000, 32)]
+            [(0, 256), (1, 256), (21, 256), (22, 128), (42, 128), (64, 64), (100, 32), (170, 32), (100_000, 32)]
         {
             assert_eq!(piece_bytes(streams), bytes << 10, "{streams}");
-            if streams <= 256 {
+            if streams <= 170 {
                 assert!(streams * PIECES_PER_STREAM * piece_bytes(streams) <= STREAMS_BYTES_MAX);
             }
         }

@@ -25,6 +25,8 @@ use lectern_host::ports::{ContentsError, Stored};
 use lectern_host::records::{ContentId, Sha256};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::failure::Failure;
 use super::status::status_of;
@@ -35,7 +37,9 @@ use super::{Inner, blocking, contents_stopped};
 const FRAME_SHARE_MIN: usize = 4;
 /// The disk is asked to begin when so much is written that it has not been asked for.
 const PUSH_BYTES: u64 = 1 << 20;
-/// Most pieces in one job: what was copied together, and the frame that did not fit.
+/// Pieces that wait while another one is written.
+const PIECES_WAITING_MAX: usize = 1;
+/// Most slices of a piece: what was copied together, and the frame that did not fit.
 const SLICES_MAX: usize = 2;
 
 pub(super) async fn put(
@@ -51,7 +55,7 @@ pub(super) async fn put(
     let wanted = Arc::new(Wanted(AtomicBool::new(true)));
     // Says so to the thread that writes, however this future ends.
     let _dropped = Unwanted(Arc::clone(&wanted));
-    let mut writer = Writer::Idle(None);
+    let mut writer = Writer { inner, id, wanted: &wanted, begun: None };
     let mut size: u64 = 0;
     let mut gathered: Option<super::buffers::Piece> = None;
     while let Some(frame) = body.frame().await {
@@ -62,7 +66,7 @@ pub(super) async fn put(
         }
         if data.len() >= stream.piece_bytes() / FRAME_SHARE_MIN {
             let slices = [gathered.take().map(super::buffers::Piece::into_bytes), Some(data)];
-            writer = writer.write(inner, id, &wanted, slices).await?;
+            writer.write(slices).await?;
             continue;
         }
         while !data.is_empty() {
@@ -71,15 +75,18 @@ pub(super) async fn put(
             data = data.split_off(copied);
             if piece.is_full() {
                 let full = gathered.take().map(super::buffers::Piece::into_bytes);
-                writer = writer.write(inner, id, &wanted, [full, None]).await?;
+                writer.write([full, None]).await?;
             }
         }
     }
     let rest = gathered.map(super::buffers::Piece::into_bytes);
-    let incoming = writer.idle().await?;
+    let end = writer.end().await?;
     let (inner, id) = (Arc::clone(inner), *id);
     let kept = blocking(move || {
-        let mut incoming = incoming.map_or_else(|| Incoming::create(inner, id, wanted), Ok)?;
+        let mut incoming = match end {
+            Some((incoming, left)) => left.write_all(incoming)?.0,
+            None => Incoming::create(inner, id, wanted)?,
+        };
         incoming.write(&[rest, None])?;
         incoming.keep()
     })
@@ -100,40 +107,83 @@ impl Drop for Unwanted {
     }
 }
 
-/// The thread that writes: at work on one piece, or waiting for the next.
-enum Writer {
-    /// Nothing is written yet at all, or everything so far.
-    Idle(Option<Incoming>),
-    Busy(tokio::task::JoinHandle<Result<Incoming, ContentsError>>),
+/// A piece and what did not fit into it.
+type Slices = [Option<Bytes>; SLICES_MAX];
+
+/// Writes pieces in the order in which they come. One waits while another is written, so that the thread that writes
+/// need not be woken for each; it ends when none waits, so that a slow client holds none.
+struct Writer<'put> {
+    inner: &'put Arc<Inner>,
+    id: &'put ContentId,
+    wanted: &'put Arc<Wanted>,
+    /// Once the first piece is there.
+    begun: Option<(mpsc::Sender<Slices>, Job)>,
 }
 
-impl Writer {
-    /// Waits until everything so far is written.
-    async fn idle(self) -> Result<Option<Incoming>, ContentsError> {
-        match self {
-            Self::Idle(incoming) => Ok(incoming),
-            Self::Busy(job) => match job.await {
-                Ok(written) => written.map(Some),
-                Err(stopped) => Err(contents_stopped(stopped.into())),
-            },
+/// Writes everything that waits; gives back the file, and where more will come.
+type Job = JoinHandle<Result<(Incoming, Waiting), ContentsError>>;
+
+/// The pieces that wait.
+struct Waiting(mpsc::Receiver<Slices>);
+
+impl Waiting {
+    fn write_all(mut self, mut incoming: Incoming) -> Result<(Incoming, Self), ContentsError> {
+        while let Ok(slices) = self.0.try_recv() {
+            incoming.write(&slices)?;
         }
+        Ok((incoming, self))
+    }
+}
+
+impl Writer<'_> {
+    /// Waits until there is room for one more piece, and has it written.
+    async fn write(&mut self, slices: Slices) -> Result<(), ContentsError> {
+        let Some((pieces, job)) = &mut self.begun else {
+            let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
+            let waiting = Waiting(waiting);
+            let (inner, id, wanted) = (Arc::clone(self.inner), *self.id, Arc::clone(self.wanted));
+            let job = tokio::task::spawn_blocking(move || {
+                let mut incoming = Incoming::create(inner, id, wanted)?;
+                incoming.write(&slices)?;
+                waiting.write_all(incoming)
+            });
+            self.begun = Some((pieces, job));
+            return Ok(());
+        };
+        let (mut next, mut ended) = (Some(slices), None);
+        if !job.is_finished() {
+            tokio::select! {
+                biased;
+                Ok(room) = pieces.reserve() => if let Some(slices) = next.take() {
+                    room.send(slices);
+                },
+                // Nothing waited any more; or writing failed, and nothing is taken from the channel.
+                end = &mut *job => ended = Some(end),
+            }
+        }
+        if ended.is_none() && job.is_finished() {
+            ended = Some((&mut *job).await);
+        }
+        if let Some(end) = ended {
+            let (mut incoming, mut waiting) = end.map_err(|stopped| contents_stopped(stopped.into()))??;
+            // Taken now: by the time the thread runs, later pieces may wait.
+            let first: Vec<Slices> = std::iter::from_fn(|| waiting.0.try_recv().ok()).chain(next).collect();
+            *job = tokio::task::spawn_blocking(move || {
+                for slices in &first {
+                    incoming.write(slices)?;
+                }
+                waiting.write_all(incoming)
+            });
+        }
+        Ok(())
     }
 
-    /// Waits for the piece before, and starts to write the next.
-    async fn write(
-        self,
-        inner: &Arc<Inner>,
-        id: &ContentId,
-        wanted: &Arc<Wanted>,
-        slices: [Option<Bytes>; SLICES_MAX],
-    ) -> Result<Self, ContentsError> {
-        let incoming = self.idle().await?;
-        let (inner, id, wanted) = (Arc::clone(inner), *id, Arc::clone(wanted));
-        Ok(Self::Busy(tokio::task::spawn_blocking(move || {
-            let mut incoming = incoming.map_or_else(|| Incoming::create(inner, id, wanted), Ok)?;
-            incoming.write(&slices)?;
-            Ok(incoming)
-        })))
+    /// Waits for what is being written. What still waits then is given back, too.
+    async fn end(self) -> Result<Option<(Incoming, Waiting)>, ContentsError> {
+        let Some((pieces, job)) = self.begun else { return Ok(None) };
+        let end = job.await.map_err(|stopped| contents_stopped(stopped.into()))?;
+        drop(pieces);
+        end.map(Some)
     }
 }
 
@@ -173,7 +223,7 @@ impl Incoming {
     }
 
     /// Appends all of the slices.
-    fn write(&mut self, slices: &[Option<Bytes>; SLICES_MAX]) -> Result<(), ContentsError> {
+    fn write(&mut self, slices: &Slices) -> Result<(), ContentsError> {
         if !self.wanted.0.load(Ordering::Acquire) {
             return Err(ContentsError::Unavailable("nobody waits for the content any more".into()));
         }
