@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// What all streams together may hold, while there are no more than some 170 of them.
+/// What all streams together may hold, while there are no more than some 250 of them.
 const STREAMS_BYTES_MAX: usize = 16 << 20;
-/// A stream holds one piece that is on its way, one that waits for that, and one that is being filled.
-const PIECES_PER_STREAM: usize = 3;
+/// A stream holds one piece that is on its way and one that is being filled.
+const PIECES_PER_STREAM: usize = 2;
 /// Largest piece: beyond that, reading and writing get no faster.
 pub(super) const PIECE_BYTES_MAX: usize = 256 << 10;
 /// Smallest piece, however many streams there are: below that, calls cost more than copying.
@@ -58,6 +58,13 @@ impl Stream {
     /// How large its next piece should be: less while many others run.
     pub(super) fn piece_bytes(&self) -> usize {
         piece_bytes(self.buffers.streams.load(Ordering::Relaxed))
+    }
+
+    /// Whether there is room for a third piece of each stream, one that waits while another is on its way. What waits may
+    /// be a frame that holds on to a buffer of its connection, so with many streams it would be much.
+    pub(super) fn may_wait(&self) -> bool {
+        let streams = self.buffers.streams.load(Ordering::Relaxed);
+        streams.saturating_mul((PIECES_PER_STREAM + 1) * PIECE_BYTES_MAX) <= STREAMS_BYTES_MAX
     }
 
     /// A piece to fill, [`Self::piece_bytes`] long.
@@ -149,10 +156,10 @@ mod tests {
     #[test]
     fn the_more_streams_the_smaller_the_pieces() {
         for (streams, bytes) in
-            [(0, 256), (1, 256), (21, 256), (22, 128), (42, 128), (64, 64), (100, 32), (170, 32), (100_000, 32)]
+            [(0, 256), (1, 256), (32, 256), (33, 128), (64, 128), (100, 64), (200, 32), (256, 32), (100_000, 32)]
         {
             assert_eq!(piece_bytes(streams), bytes << 10, "{streams}");
-            if streams <= 170 {
+            if streams <= 256 {
                 assert!(streams * PIECES_PER_STREAM * piece_bytes(streams) <= STREAMS_BYTES_MAX);
             }
         }
@@ -177,5 +184,9 @@ mod tests {
         assert_eq!(buffers.spare.lock().unwrap().bytes, SPARE_BYTES_MAX);
         drop(stream);
         assert_eq!(buffers.streams.load(Ordering::Relaxed), 0);
+        let mut streams: Vec<Stream> = (0..21).map(|_| buffers.stream()).collect();
+        assert!(streams[0].may_wait());
+        streams.push(buffers.stream());
+        assert!(!streams[0].may_wait());
     }
 }

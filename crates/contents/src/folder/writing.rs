@@ -28,6 +28,7 @@ use rustix::io::Errno;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::buffers::Stream;
 use super::failure::Failure;
 use super::status::status_of;
 use super::{Inner, blocking, contents_stopped};
@@ -55,7 +56,7 @@ pub(super) async fn put(
     let wanted = Arc::new(Wanted(AtomicBool::new(true)));
     // Says so to the thread that writes, however this future ends.
     let _dropped = Unwanted(Arc::clone(&wanted));
-    let mut writer = Writer { inner, id, wanted: &wanted, begun: None };
+    let mut writer = Writer { inner, id, wanted: &wanted, stream: &stream, begun: None };
     let mut size: u64 = 0;
     let mut gathered: Option<super::buffers::Piece> = None;
     while let Some(frame) = body.frame().await {
@@ -110,12 +111,13 @@ impl Drop for Unwanted {
 /// A piece and what did not fit into it.
 type Slices = [Option<Bytes>; SLICES_MAX];
 
-/// Writes pieces in the order in which they come. One waits while another is written, so that the thread that writes
-/// need not be woken for each; it ends when none waits, so that a slow client holds none.
+/// Writes pieces in the order in which they come. Unless there are many streams, one waits while another is written, so
+/// that the thread that writes need not be woken for each; it ends when none waits, so that a slow client holds none.
 struct Writer<'put> {
     inner: &'put Arc<Inner>,
     id: &'put ContentId,
     wanted: &'put Arc<Wanted>,
+    stream: &'put Stream,
     /// Once the first piece is there.
     begun: Option<(mpsc::Sender<Slices>, Job)>,
 }
@@ -154,7 +156,7 @@ impl Writer<'_> {
         if !job.is_finished() {
             tokio::select! {
                 biased;
-                Ok(room) = pieces.reserve() => if let Some(slices) = next.take() {
+                Ok(room) = pieces.reserve(), if self.stream.may_wait() => if let Some(slices) = next.take() {
                     room.send(slices);
                 },
                 // Nothing waited any more; or writing failed, and nothing is taken from the channel.
