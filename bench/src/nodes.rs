@@ -137,9 +137,11 @@ impl Bench<'_> {
     }
 
     fn put_file_of_nodes(&mut self, scene: &Scene, [ours, theirs]: [&Files; 2]) -> anyhow::Result<()> {
-        let seconds = self.options.rounds * (self.options.turn.as_secs_f64().ceil() as usize + 1);
-        // One node and three, over both stores; the plain files; and twice (rows, log) what the database keeps.
-        let needed = 7 * seconds * SAVES_PER_SECOND_MAX * SAVE_BYTES;
+        let turn = self.options.turn.as_secs_f64().ceil() as usize;
+        // One node and three, over both stores, and the plain files. What the database keeps goes after each turn (which has
+        // two seconds more), but until then it is there twice, as rows and as log.
+        let seconds = 5 * self.options.rounds * (turn + 1) + 2 * (turn + 2);
+        let needed = seconds * SAVES_PER_SECOND_MAX * SAVE_BYTES;
         if !self.has_room(PUT_FILE, needed as u64)? {
             return Ok(());
         }

@@ -85,7 +85,7 @@ pub(super) async fn put(
     let (inner, id) = (Arc::clone(inner), *id);
     let kept = blocking(move || {
         let mut incoming = match end {
-            Some((incoming, left)) => left.write_all(incoming)?.0,
+            Some((incoming, left)) => left.write_all(incoming, [])?.0,
             None => Incoming::create(inner, id, wanted)?,
         };
         incoming.write(&[rest, None])?;
@@ -129,7 +129,15 @@ type Job = JoinHandle<Result<(Incoming, Waiting), ContentsError>>;
 struct Waiting(mpsc::Receiver<Slices>);
 
 impl Waiting {
-    fn write_all(mut self, mut incoming: Incoming) -> Result<(Incoming, Self), ContentsError> {
+    /// Writes the first pieces and then everything that waits, and lets go of each as soon as it is written.
+    fn write_all(
+        mut self,
+        mut incoming: Incoming,
+        first: impl IntoIterator<Item = Slices>,
+    ) -> Result<(Incoming, Self), ContentsError> {
+        for slices in first {
+            incoming.write(&slices)?;
+        }
         while let Ok(slices) = self.0.try_recv() {
             incoming.write(&slices)?;
         }
@@ -144,11 +152,8 @@ impl Writer<'_> {
             let (pieces, waiting) = mpsc::channel(PIECES_WAITING_MAX);
             let waiting = Waiting(waiting);
             let (inner, id, wanted) = (Arc::clone(self.inner), *self.id, Arc::clone(self.wanted));
-            let job = tokio::task::spawn_blocking(move || {
-                let mut incoming = Incoming::create(inner, id, wanted)?;
-                incoming.write(&slices)?;
-                waiting.write_all(incoming)
-            });
+            let job =
+                tokio::task::spawn_blocking(move || waiting.write_all(Incoming::create(inner, id, wanted)?, [slices]));
             self.begun = Some((pieces, job));
             return Ok(());
         };
@@ -167,15 +172,10 @@ impl Writer<'_> {
             ended = Some((&mut *job).await);
         }
         if let Some(end) = ended {
-            let (mut incoming, mut waiting) = end.map_err(|stopped| contents_stopped(stopped.into()))??;
+            let (incoming, mut waiting) = end.map_err(|stopped| contents_stopped(stopped.into()))??;
             // Taken now: by the time the thread runs, later pieces may wait.
             let first: Vec<Slices> = std::iter::from_fn(|| waiting.0.try_recv().ok()).chain(next).collect();
-            *job = tokio::task::spawn_blocking(move || {
-                for slices in &first {
-                    incoming.write(slices)?;
-                }
-                waiting.write_all(incoming)
-            });
+            *job = tokio::task::spawn_blocking(move || waiting.write_all(incoming, first));
         }
         Ok(())
     }
