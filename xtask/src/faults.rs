@@ -104,7 +104,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     tools::need(&[("initdb", "postgresql", "the database of the nodes")])?;
     let Some(broken) = &options.broken else {
         let outcome = campaign(options, None, MINUTES)?;
-        ensure!(outcome.well, "something is wrong");
+        ensure!(outcome.well, "something is wrong, or was not decided; it is told above");
         ensure!(outcome.ran, "the campaign did not run");
         return Ok(());
     };
