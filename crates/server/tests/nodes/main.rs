@@ -89,7 +89,7 @@ fn the_campaign() {
         files: 8,
         // With 25 s, 3 of 40 stretches had too many calls in doubt for the search; with 15 s, 2 of 40.
         quiet_every: Duration::from_secs(15),
-        undecided_one_in: 10,
+        undecided_one_in: 20,
         past_a_lock: lasts >= Duration::from_secs(120),
         fails_over: true,
     });
