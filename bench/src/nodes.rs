@@ -67,7 +67,6 @@ struct Scene {
 }
 
 /// What the database does alone.
-#[derive(Clone)]
 struct Baseline {
     script: PathBuf,
     /// How many requests a run of the script stands for.
@@ -77,7 +76,6 @@ struct Baseline {
 }
 
 /// What else a save is compared with, whose bytes the script leaves out.
-#[derive(Clone)]
 struct WithBytes {
     /// The database keeps them, too.
     script: PathBuf,

@@ -19,6 +19,8 @@ const SETTINGS: &str = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=
 const BODIES: &str = "bench_bodies";
 /// What contents there consist of, as two hexadecimal digits.
 const BODY_BYTE: &str = "61";
+/// The id of a new content, made of the number that a script has chosen.
+const NEW_CONTENT: &str = "int8send(:c) || int8send(1)";
 
 /// The client of PostgreSQL's own benchmark, and a database.
 pub(crate) struct Pgbench {
@@ -63,22 +65,6 @@ impl Pgbench {
         Ok(path)
     }
 
-    /// The same for a script that puts contents into that table. It is looked at whether they are there; then they go.
-    pub(crate) fn per_second_with_bodies(
-        &self,
-        script: &Path,
-        bytes: usize,
-        clients: usize,
-        length: Duration,
-    ) -> anyhow::Result<f64> {
-        let rate = self.per_second(script, clients, length)?;
-        let short = self.ask(&format!("SELECT count(*) FROM {BODIES} WHERE octet_length(body) <> {bytes}"))?;
-        let there = self.ask(&format!("SELECT count(*) FROM {BODIES}"))?.parse::<f64>()?;
-        ensure!(short == "0" && there >= rate, "the database keeps {there} contents, {short} of another size");
-        self.ask(&format!("TRUNCATE {BODIES}"))?;
-        Ok(rate)
-    }
-
     /// How often in a second so many clients together run a script to its end, after a second that is not counted.
     pub(crate) fn per_second(&self, script: &Path, clients: usize, length: Duration) -> anyhow::Result<f64> {
         let jobs = std::thread::available_parallelism()?.get().min(clients);
@@ -98,6 +84,22 @@ impl Pgbench {
         let told = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "pgbench ended with {}: {}", output.status, told.trim());
         rate_in(&told, usize::try_from(seconds)?).with_context(|| format!("pgbench told no rates: {}", told.trim()))
+    }
+
+    /// The same for a script that puts contents into that table. It is looked at whether they are there; then they go.
+    pub(crate) fn per_second_with_bodies(
+        &self,
+        script: &Path,
+        bytes: usize,
+        clients: usize,
+        length: Duration,
+    ) -> anyhow::Result<f64> {
+        let rate = self.per_second(script, clients, length)?;
+        let short = self.ask(&format!("SELECT count(*) FROM {BODIES} WHERE octet_length(body) <> {bytes}"))?;
+        let there = self.ask(&format!("SELECT count(*) FROM {BODIES}"))?.parse::<f64>()?;
+        ensure!(short == "0" && there >= rate, "the database keeps {there} contents, {short} of another size");
+        self.ask(&format!("TRUNCATE {BODIES}"))?;
+        Ok(rate)
     }
 }
 
@@ -172,21 +174,16 @@ impl Rows {
     /// hashed, both of which a save of ours has to do.
     pub(crate) fn saved(&self, bytes: usize) -> String {
         let body = format!("decode(repeat('{BODY_BYTE}', {bytes}), 'hex')");
-        self.saving(bytes, &format!(", kept AS (INSERT INTO {BODIES} SELECT {}, {body} FROM done)", self.content()))
-    }
-
-    /// The id of the new content.
-    fn content(&self) -> String {
-        "int8send(:c) || int8send(1)".to_owned()
+        self.saving(bytes, &format!(", kept AS (INSERT INTO {BODIES} SELECT {NEW_CONTENT}, {body} FROM done)"))
     }
 
     fn saving(&self, bytes: usize, kept: &str) -> String {
-        let (choice, look, file, content) = (self.choice(), self.look(), self.file(), self.content());
+        let (choice, look, file) = (self.choice(), self.look(), self.file());
         let old = "int8send(:c) || int8send(2)";
         let sha256 = "int8send(:c) || int8send(3) || int8send(:c) || int8send(4)";
         format!(
             "\\set c random(1, 9000000000000000000)\n{choice}{look}\
-             WITH done AS (UPDATE files SET revision = revision + 1, version = version + 1, content_id = {content}, \
+             WITH done AS (UPDATE files SET revision = revision + 1, version = version + 1, content_id = {NEW_CONTENT}, \
              content_size = {bytes}, content_sha256 = {sha256}, modified_at_100ns = modified_at_100ns + 1, \
              saved_by = 'alice' WHERE id = {file} RETURNING id, version){kept} \
              INSERT INTO versions (file_id, version, content_id, content_size, content_sha256, modified_at_100ns, \

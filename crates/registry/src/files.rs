@@ -83,7 +83,8 @@ const IN_CONTAINER: &str = select!(
     "FROM names n CROSS JOIN files f ON f.id = n.id ",
     "WHERE n.container_id = $1 AND n.name > $2 AND n.kind = 'file' ORDER BY n.name LIMIT $3"
 );
-/// In no order, as the port has it: asked for one, SQLite would go through all files by their ids instead of the index of these few.
+/// In no order, as the port has it: asked for one, SQLite would go through all files by their ids instead of the index of
+/// these few.
 pub(crate) const PENDING: &str = select!("FROM files f WHERE f.pending IS NOT NULL");
 pub(crate) const DELETED_BEFORE: &str = select!("FROM files f WHERE f.deleted_at < $1 ORDER BY f.deleted_at LIMIT $2");
 pub(crate) const COUNT: &str = "SELECT count(*) FROM names WHERE kind = 'file'";
