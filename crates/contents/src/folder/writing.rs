@@ -157,26 +157,20 @@ impl Writer<'_> {
             self.begun = Some((pieces, job));
             return Ok(());
         };
-        let (mut next, mut ended) = (Some(slices), None);
-        if !job.is_finished() {
-            tokio::select! {
-                biased;
-                Ok(room) = pieces.reserve(), if self.stream.may_wait() => if let Some(slices) = next.take() {
-                    room.send(slices);
-                },
-                // Nothing waited any more; or writing failed, and nothing is taken from the channel.
-                end = &mut *job => ended = Some(end),
+        let end = tokio::select! {
+            biased;
+            // Nothing waited any more; or writing failed, and nothing is taken from the channel.
+            end = &mut *job => end,
+            Ok(room) = pieces.reserve(), if self.stream.may_wait() => {
+                // Should the job end at this very moment, the piece is written with the next one, or at the end.
+                room.send(slices);
+                return Ok(());
             }
-        }
-        if ended.is_none() && job.is_finished() {
-            ended = Some((&mut *job).await);
-        }
-        if let Some(end) = ended {
-            let (incoming, mut waiting) = end.map_err(|stopped| contents_stopped(stopped.into()))??;
-            // Taken now: by the time the thread runs, later pieces may wait.
-            let first: Vec<Slices> = std::iter::from_fn(|| waiting.0.try_recv().ok()).chain(next).collect();
-            *job = tokio::task::spawn_blocking(move || waiting.write_all(incoming, first));
-        }
+        };
+        let (incoming, mut waiting) = end.map_err(|stopped| contents_stopped(stopped.into()))??;
+        // Taken now: by the time the thread runs, later pieces may wait.
+        let first: Vec<Slices> = std::iter::from_fn(|| waiting.0.try_recv().ok()).chain([slices]).collect();
+        *job = tokio::task::spawn_blocking(move || waiting.write_all(incoming, first));
         Ok(())
     }
 
